@@ -1,0 +1,6 @@
+"""The Transformer of the Qwen Technical Report (arXiv:2309.16609), sections 2.3 to 2.5, part by part."""
+
+from minqwen.model.config import QwenConfig
+from minqwen.model.qwen import Qwen
+
+__all__ = ["Qwen", "QwenConfig"]

@@ -1,0 +1,50 @@
+"""The key-value cache: what the past tokens already computed, kept so that each new token costs one step.
+
+Shazeer 2019, "Fast Transformer Decoding" (arXiv:1911.02150), section 2.3. Keys are stored after RoPE.
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from minqwen.model.config import QwenConfig
+
+
+class LayerCache:
+    """The keys and values of one layer, in one block of memory that is filled from the left."""
+
+    def __init__(self, keys: Float[Tensor, "B Hkv S D"], values: Float[Tensor, "B Hkv S D"]):
+        self.keys, self.values = keys, values
+        self.length = 0
+
+    def update(
+        self, k: Float[Tensor, "B Hkv T D"], v: Float[Tensor, "B Hkv T D"]
+    ) -> tuple[Float[Tensor, "B Hkv S D"], Float[Tensor, "B Hkv S D"]]:
+        """Append T positions; return all S = past + T positions."""
+        start, self.length = self.length, self.length + k.shape[-2]
+        if self.length > self.keys.shape[-2]:
+            raise ValueError(
+                f"{self.length} positions do not fit a cache of {self.keys.shape[-2]}; "
+                f"make it with capacity={self.length} or more"
+            )
+        self.keys[:, :, start : self.length] = k
+        self.values[:, :, start : self.length] = v
+        return self.keys[:, :, : self.length], self.values[:, :, : self.length]
+
+
+class KVCache:
+    """One `LayerCache` a layer; `length` positions of `capacity` are filled."""
+
+    def __init__(
+        self, config: QwenConfig, batch_size: int, capacity: int, dtype: torch.dtype = torch.float32
+    ):
+        shape = (batch_size, config.n_kv_heads, capacity, config.d_head)
+        self.layers = [
+            LayerCache(torch.zeros(shape, dtype=dtype), torch.zeros(shape, dtype=dtype))
+            for _ in range(config.n_layers)
+        ]
+
+    @property
+    def length(self) -> int:
+        """How many positions are filled, the same in every layer between two forward passes."""
+        return self.layers[-1].length

@@ -1,0 +1,105 @@
+"""Hub folders: config.json beside model.safetensors, read with care and written so that nothing is lost.
+
+The safetensors format is plain tensors behind a JSON header; loading one cannot run code, unlike a pickle
+(https://huggingface.co/docs/safetensors).
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """The contents of config.json."""
+    path = Path(folder) / "config.json"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} does not exist; a model folder holds config.json and model.safetensors"
+        )
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not valid JSON ({error}); copy the file of the model again") from error
+
+
+def read_weights(folder: str | Path) -> dict[str, Tensor]:
+    """The tensors of model.safetensors by name, none of them NaN or infinite."""
+    path = Path(folder) / "model.safetensors"
+    if not path.is_file():
+        pickles = sorted(p.name for p in Path(folder).glob("*.bin")) + sorted(
+            p.name for p in Path(folder).glob("*.pt")
+        )
+        if pickles:
+            raise ValueError(
+                f"{pickles[0]} is a pickle, and loading a pickle can run any code; "
+                "convert it to model.safetensors where you trust its origin"
+            )
+        raise FileNotFoundError(
+            f"{path} does not exist; a model folder holds config.json and model.safetensors"
+        )
+    try:
+        weights = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} ({path.stat().st_size} bytes) is cut off or damaged ({error}); "
+            "copy or download the file again"
+        ) from error
+    broken = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
+    if broken:
+        raise ValueError(
+            f"{path} holds NaN or infinity in {', '.join(broken[:3])}{' ...' if broken[3:] else ''}; "
+            "go back to an earlier checkpoint"
+        )
+    return weights
+
+
+def load_weights(model: nn.Module, folder: str | Path) -> None:
+    """Copy the tensors of a folder into a model of the same shape, in the model's dtype."""
+    weights, own = read_weights(folder), model.state_dict()
+    if "lm_head.weight" not in weights and _is_tied(model):
+        weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
+    missing, unknown = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
+    wrong = [
+        f"{name} is {tuple(weights[name].shape)} in the file and {tuple(own[name].shape)} by the config"
+        for name in own.keys() & weights.keys()
+        if weights[name].shape != own[name].shape
+    ]
+    problems = [f"the file lacks {name}" for name in missing] + [f"no place for {name}" for name in unknown]
+    if problems + wrong:
+        raise ValueError(
+            f"the config and the weights of {folder} do not fit: {'; '.join((wrong + problems)[:3])}; "
+            "take both files from the same model"
+        )
+    model.load_state_dict(weights)
+
+
+def _is_tied(model: nn.Module) -> bool:
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    return parameters["lm_head.weight"] is parameters["model.embed_tokens.weight"]
+
+
+def save(
+    folder: str | Path, config: dict[str, Any], weights: dict[str, Tensor], dtype: torch.dtype = torch.float32
+) -> None:
+    """Write both files aside, then rename: an interrupted save leaves the old ones as they were."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if config.get("tie_word_embeddings"):
+        weights = {name: tensor for name, tensor in weights.items() if name != "lm_head.weight"}
+    weights = {name: tensor.detach().to(dtype).contiguous() for name, tensor in weights.items()}
+    aside = [folder / "model.safetensors.part", folder / "config.json.part"]
+    try:
+        save_file(weights, aside[0], metadata={"format": "pt"})
+        config = {**config, "dtype": str(dtype).removeprefix("torch.")}
+        aside[1].write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        for path in aside:
+            os.replace(path, path.with_suffix(""))
+    finally:
+        for path in aside:
+            path.unlink(missing_ok=True)

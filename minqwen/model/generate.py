@@ -1,0 +1,82 @@
+"""Writing: sample a token, append it, repeat.
+
+Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration" (arXiv:1904.09751), section 3.1 for top-p;
+Fan et al. 2018 (arXiv:1805.04833), section 5.4 for top-k.
+"""
+
+from collections.abc import Collection
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from minqwen.model.cache import KVCache
+from minqwen.model.qwen import Qwen
+
+
+def sample_top_p(
+    logits: Float[Tensor, "B V"], top_p: float, generator: torch.Generator | None = None
+) -> Int[Tensor, " B"]:
+    """Sample from the smallest set of likeliest tokens whose probability reaches `top_p`."""
+    if not 0 < top_p <= 1:
+        raise ValueError(f"top_p={top_p} is a probability above 0; use 1 to keep every token")
+    probs, order = logits.softmax(dim=-1).sort(dim=-1, descending=True)
+    before = probs.cumsum(dim=-1) - probs  # mass of the strictly likelier tokens
+    kept = probs.masked_fill(before >= top_p, 0.0)
+    return order.gather(-1, torch.multinomial(kept, 1, generator=generator)).squeeze(-1)
+
+
+def sample_top_k(
+    logits: Float[Tensor, "B V"], k: int, generator: torch.Generator | None = None
+) -> Int[Tensor, " B"]:
+    """Sample from the k likeliest tokens."""
+    if k < 1:
+        raise ValueError(f"k={k} keeps no token; use k=1 for the likeliest or k={logits.shape[-1]} for all")
+    kept, order = logits.topk(min(k, logits.shape[-1]), dim=-1)
+    return order.gather(-1, torch.multinomial(kept.softmax(dim=-1), 1, generator=generator)).squeeze(-1)
+
+
+@torch.no_grad()
+def generate(
+    model: Qwen,
+    ids: Int[Tensor, "B T"],
+    max_new_tokens: int,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    stop_ids: Collection[int] = (),
+    is_token: Bool[Tensor, "B T"] | None = None,
+    generator: torch.Generator | None = None,
+) -> Int[Tensor, "B N"]:
+    """The prompt and its continuation, N ≤ T + max_new_tokens; `temperature=0` takes the likeliest token.
+
+    Prompts of unequal length are padded on the left, with `is_token` False there. After one of its `stop_ids` a row
+    repeats that token; when all rows have stopped, so does the function.
+    """
+    B, T = ids.shape
+    _check_room(T, max_new_tokens, model.config.max_length)
+    cache = KVCache(model.config, B, T + max_new_tokens, dtype=model.lm_head.weight.dtype)
+    stopped, new = torch.zeros(B, dtype=torch.bool), ids
+    for _ in range(max_new_tokens):
+        logits = model(new, is_token, cache)[:, -1]
+        if temperature == 0:
+            new = logits.argmax(dim=-1, keepdim=True)
+        else:
+            new = sample_top_p(logits / temperature, top_p, generator)[:, None]
+        new = torch.where(stopped[:, None], ids[:, -1:], new)
+        stopped |= torch.isin(new.squeeze(-1), torch.tensor(list(stop_ids), dtype=new.dtype))
+        ids = torch.cat([ids, new], dim=-1)
+        if is_token is not None:
+            is_token = torch.cat([is_token, torch.ones(B, 1, dtype=torch.bool)], dim=-1)
+        if stopped.all():
+            break
+    return ids
+
+
+def _check_room(prompt: int, new: int, context: int) -> None:
+    if prompt == 0:
+        raise ValueError("an empty prompt gives nothing to continue; start with <|endoftext|>")
+    if prompt + new > context:
+        raise ValueError(
+            f"a prompt of {prompt} tokens and {new} new ones pass the context of {context}; keep the last "
+            f"{max(context - new, 1)} tokens of the prompt, ids[:, -{max(context - new, 1)}:], or ask for fewer"
+        )

@@ -1,0 +1,23 @@
+"""The objective of pre-training: say the next token.
+
+Qwen Technical Report (arXiv:2309.16609), section 2.4, after Radford et al. 2018.
+"""
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from minqwen.model import precision
+
+
+def next_token_loss(
+    logits: Float[Tensor, "B T V"], targets: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"] | None = None
+) -> Float[Tensor, ""]:
+    """−mean log softmax(logits)[b, t, targets[b, t]] in nats a token, over the positions where mask is True.
+
+    targets[b, t] is the token after position t: the shift has been made already. Without any True the loss is 0.
+    """
+    logp = precision.widen(logits).log_softmax(dim=-1)
+    nll = -logp.gather(-1, targets[..., None]).squeeze(-1)
+    if mask is None:
+        return nll.mean()
+    return nll.where(mask, 0.0).sum() / mask.sum().clamp(min=1)

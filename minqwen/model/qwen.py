@@ -1,0 +1,102 @@
+"""The whole model: token ids in, logits of the next token out.
+
+Qwen Technical Report (arXiv:2309.16609), section 2.3. Parameter names follow `transformers`' Qwen2, so hub weights load as they are.
+"""
+
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from minqwen.model import attention, checkpoint, norm, rope
+from minqwen.model.block import Block
+from minqwen.model.cache import KVCache
+from minqwen.model.config import QwenConfig
+
+
+class Decoder(nn.Module):
+    """Embedding, blocks and final norm: everything below the output matrix."""
+
+    def __init__(self, config: QwenConfig):
+        super().__init__()
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.d_model)
+        self.layers = nn.ModuleList(Block(config) for _ in range(config.n_layers))
+        self.norm = norm.RMSNorm(config.d_model, config.norm_eps)
+
+
+class Qwen(nn.Module):
+    """A decoder-only Transformer; weights are drawn from N(0, 0.02) with `generator`."""
+
+    def __init__(self, config: QwenConfig, generator: torch.Generator | None = None):
+        super().__init__()
+        self.config = config
+        self.model = Decoder(config)
+        self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+        self._initialise(generator)
+        if config.tie_embeddings:
+            self.lm_head.weight = self.model.embed_tokens.weight
+
+    @torch.no_grad()
+    def _initialise(self, generator: torch.Generator | None) -> None:
+        # Each block adds twice to the stream; the smaller width keeps its variance from growing with depth.
+        into_stream = 0.02 / (2 * self.config.n_layers) ** 0.5
+        for name, parameter in self.named_parameters():
+            if name.endswith(".bias"):
+                parameter.zero_()
+            elif parameter.ndim == 2:
+                adds = name.endswith(("o_proj.weight", "down_proj.weight"))
+                parameter.normal_(0.0, into_stream if adds else 0.02, generator=generator)
+
+    def forward(
+        self,
+        ids: Int[Tensor, "B T"],
+        is_token: Bool[Tensor, "B S"] | None = None,
+        cache: KVCache | None = None,
+    ) -> Float[Tensor, "B T V"]:
+        """Logits for the token after each position.
+
+        `is_token` is False on padding, S = cached + T positions; positions count tokens, so padding on the left changes
+        nothing. With a `cache` the T ids continue what it holds.
+        """
+        self._check_ids(ids)
+        T, past = ids.shape[-1], cache.length if cache is not None else 0
+        angles = rope.rope_angles(_positions(is_token, past, T), self.config.d_head, self.config.rope_base)
+        # One new token may see everything, so decoding without padding needs no mask.
+        mask = attention.causal_mask(T, past + T)[None, None] if T > 1 or is_token is not None else None
+        if is_token is not None:
+            mask = mask & is_token[:, None, None, :]
+        x = self.model.embed_tokens(ids)
+        for i, block in enumerate(self.model.layers):
+            x = block(x, angles, mask, cache.layers[i] if cache is not None else None)
+        return self.lm_head(self.model.norm(x))
+
+    def _check_ids(self, ids: Tensor) -> None:
+        if ids.numel() == 0:
+            raise ValueError(
+                f"ids of shape {tuple(ids.shape)} hold no token; start an empty prompt with <|endoftext|>"
+            )
+        low, high = int(ids.min()), int(ids.max())
+        if low < 0 or high >= self.config.vocab_size:
+            raise ValueError(
+                f"ids lie between 0 and vocab_size - 1 = {self.config.vocab_size - 1}, but these reach from {low} "
+                f"to {high}; encode the text with the tokenizer of this model"
+            )
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> "Qwen":
+        """The model of a hub folder (config.json, model.safetensors), in float32."""
+        config = QwenConfig.from_hub(checkpoint.read_config(folder))
+        model = cls(config)
+        checkpoint.load_weights(model, folder)
+        return model
+
+    def save_pretrained(self, folder: str | Path, dtype: torch.dtype = torch.float32) -> None:
+        """Write a hub folder that `from_pretrained` and `transformers` read."""
+        checkpoint.save(folder, self.config.to_hub(), self.state_dict(), dtype)
+
+
+def _positions(is_token: Tensor | None, past: int, T: int) -> Tensor:
+    if is_token is None:
+        return torch.arange(past, past + T)[None]
+    return (is_token.cumsum(dim=-1) - 1).clamp(min=0)[:, past:]
