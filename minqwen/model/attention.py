@@ -35,7 +35,8 @@ def attention_weights(
     _check_mask(mask, scores)
     weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
     # A row without any allowed key is a softmax over nothing, 0 / 0; it shall add nothing.
-    return weights.masked_fill(~mask, 0.0).to(q.dtype)
+    empty = ~mask.any(dim=-1, keepdim=True)
+    return (weights.masked_fill(empty, 0.0) if empty.any() else weights).to(q.dtype)
 
 
 def _check_mask(mask: Tensor, scores: Tensor) -> None:

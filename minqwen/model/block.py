@@ -24,7 +24,7 @@ class SelfAttention(nn.Module):
         self.o_proj = nn.Linear(config.d_model, config.d_model, bias=False)
 
     def queries_keys_values(
-        self, x: Float[Tensor, "B T C"], angles: Float[Tensor, "#B T D//2"]
+        self, x: Float[Tensor, "B T C"], angles: Float[Tensor, "#B T half"]
     ) -> tuple[Float[Tensor, "B H T D"], Float[Tensor, "B Hkv T D"], Float[Tensor, "B Hkv T D"]]:
         """Queries and keys, already rotated to their positions, and values, a head each."""
         q = attention.split_heads(self.q_proj(x), self.n_heads)
@@ -36,7 +36,7 @@ class SelfAttention(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "B T C"],
-        angles: Float[Tensor, "#B T D//2"],
+        angles: Float[Tensor, "#B T half"],
         mask: Bool[Tensor, "#B 1 T S"] | None,
         cache: LayerCache | None = None,
     ) -> Float[Tensor, "B T C"]:
@@ -62,7 +62,7 @@ class Block(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "B T C"],
-        angles: Float[Tensor, "#B T D//2"],
+        angles: Float[Tensor, "#B T half"],
         mask: Bool[Tensor, "#B 1 T S"] | None,
         cache: LayerCache | None = None,
     ) -> Float[Tensor, "B T C"]:

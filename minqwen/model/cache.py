@@ -35,13 +35,10 @@ class LayerCache:
 class KVCache:
     """One `LayerCache` a layer; `length` positions of `capacity` are filled."""
 
-    def __init__(
-        self, config: QwenConfig, batch_size: int, capacity: int, dtype: torch.dtype = torch.float32
-    ):
+    def __init__(self, config: QwenConfig, batch_size: int, capacity: int, dtype: torch.dtype = torch.float32):
         shape = (batch_size, config.n_kv_heads, capacity, config.d_head)
         self.layers = [
-            LayerCache(torch.zeros(shape, dtype=dtype), torch.zeros(shape, dtype=dtype))
-            for _ in range(config.n_layers)
+            LayerCache(torch.zeros(shape, dtype=dtype), torch.zeros(shape, dtype=dtype)) for _ in range(config.n_layers)
         ]
 
     @property

@@ -19,9 +19,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     """The contents of config.json."""
     path = Path(folder) / "config.json"
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} does not exist; a model folder holds config.json and model.safetensors"
-        )
+        raise FileNotFoundError(f"{path} does not exist; a model folder holds config.json and model.safetensors")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
@@ -32,23 +30,18 @@ def read_weights(folder: str | Path) -> dict[str, Tensor]:
     """The tensors of model.safetensors by name, none of them NaN or infinite."""
     path = Path(folder) / "model.safetensors"
     if not path.is_file():
-        pickles = sorted(p.name for p in Path(folder).glob("*.bin")) + sorted(
-            p.name for p in Path(folder).glob("*.pt")
-        )
+        pickles = sorted(p.name for p in Path(folder).glob("*.bin")) + sorted(p.name for p in Path(folder).glob("*.pt"))
         if pickles:
             raise ValueError(
                 f"{pickles[0]} is a pickle, and loading a pickle can run any code; "
                 "convert it to model.safetensors where you trust its origin"
             )
-        raise FileNotFoundError(
-            f"{path} does not exist; a model folder holds config.json and model.safetensors"
-        )
+        raise FileNotFoundError(f"{path} does not exist; a model folder holds config.json and model.safetensors")
     try:
         weights = load_file(path)
     except SafetensorError as error:
         raise ValueError(
-            f"{path} ({path.stat().st_size} bytes) is cut off or damaged ({error}); "
-            "copy or download the file again"
+            f"{path} ({path.stat().st_size} bytes) is cut off or damaged ({error}); copy or download the file again"
         ) from error
     broken = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
     if broken:

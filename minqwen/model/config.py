@@ -1,6 +1,6 @@
 """The sizes and switches of a Qwen, checked once, and their names in hub files.
 
-Qwen Technical Report (arXiv:2309.16609), Table 1 and section 2.3.1; field names of hub files as in `transformers`' Qwen2.
+Qwen Technical Report (arXiv:2309.16609), Table 1 and section 2.3.1; hub names as in `transformers`' Qwen2.
 """
 
 from dataclasses import dataclass, fields
@@ -26,9 +26,7 @@ class QwenConfig:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.type is not bool and value <= 0:
-                raise ValueError(
-                    f"{field.name}={value} must be above zero; the tiny Qwen has {field.default}"
-                )
+                raise ValueError(f"{field.name}={value} must be above zero; the tiny Qwen has {field.default}")
         if self.d_model % self.n_heads:
             raise ValueError(
                 f"d_model={self.d_model} does not split into n_heads={self.n_heads} equal heads; "
@@ -74,9 +72,7 @@ class QwenConfig:
             raise ValueError(f"config.json lacks {', '.join(missing)}; copy the complete file of the model")
         # Since version 5, transformers keeps the base under rope_parameters.
         base = config.get("rope_theta") or config.get("rope_parameters", {}).get("rope_theta", 10000.0)
-        return cls(
-            **{ours: config[hub] for ours, hub in HUB_NAMES.items() if hub != "rope_theta"}, rope_base=base
-        )
+        return cls(**{ours: config[hub] for ours, hub in HUB_NAMES.items() if hub != "rope_theta"}, rope_base=base)
 
 
 HUB_NAMES = {

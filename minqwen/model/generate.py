@@ -26,9 +26,7 @@ def sample_top_p(
     return order.gather(-1, torch.multinomial(kept, 1, generator=generator)).squeeze(-1)
 
 
-def sample_top_k(
-    logits: Float[Tensor, "B V"], k: int, generator: torch.Generator | None = None
-) -> Int[Tensor, " B"]:
+def sample_top_k(logits: Float[Tensor, "B V"], k: int, generator: torch.Generator | None = None) -> Int[Tensor, " B"]:
     """Sample from the k likeliest tokens."""
     if k < 1:
         raise ValueError(f"k={k} keeps no token; use k=1 for the likeliest or k={logits.shape[-1]} for all")

@@ -11,9 +11,7 @@ from torch import Tensor, nn
 from minqwen.model import precision
 
 
-def rms_norm(
-    x: Float[Tensor, "*batch C"], weight: Float[Tensor, " C"], eps: float = 1e-6
-) -> Float[Tensor, "*batch C"]:
+def rms_norm(x: Float[Tensor, "*batch C"], weight: Float[Tensor, " C"], eps: float = 1e-6) -> Float[Tensor, "*batch C"]:
     """x / √(mean(x²) + eps) · weight, along the last dimension.
 
     The squares of half types lose their low bits, so the mean is taken in float32.

@@ -1,6 +1,7 @@
 """The whole model: token ids in, logits of the next token out.
 
-Qwen Technical Report (arXiv:2309.16609), section 2.3. Parameter names follow `transformers`' Qwen2, so hub weights load as they are.
+Qwen Technical Report (arXiv:2309.16609), section 2.3. Parameter names follow `transformers`' Qwen2, so hub weights
+load as they are.
 """
 
 from pathlib import Path
@@ -73,9 +74,7 @@ class Qwen(nn.Module):
 
     def _check_ids(self, ids: Tensor) -> None:
         if ids.numel() == 0:
-            raise ValueError(
-                f"ids of shape {tuple(ids.shape)} hold no token; start an empty prompt with <|endoftext|>"
-            )
+            raise ValueError(f"ids of shape {tuple(ids.shape)} hold no token; start an empty prompt with <|endoftext|>")
         low, high = int(ids.min()), int(ids.max())
         if low < 0 or high >= self.config.vocab_size:
             raise ValueError(

@@ -27,9 +27,7 @@ def rope_angles(
     return positions[..., None] * base ** (-pairs / d_head)
 
 
-def apply_rope(
-    x: Float[Tensor, "*batch T D"], angles: Float[Tensor, "*#batch T D//2"]
-) -> Float[Tensor, "*batch T D"]:
+def apply_rope(x: Float[Tensor, "*batch T D"], angles: Float[Tensor, "*#batch T D//2"]) -> Float[Tensor, "*batch T D"]:
     """Pair i is (x[i], x[i + D/2]), turned by its angle a: (x₁ cos a − x₂ sin a, x₂ cos a + x₁ sin a).
 
     The result has the dtype of x; the rotation itself is computed in float32 or wider.

@@ -8,9 +8,9 @@ import math
 
 
 def cosine_schedule(step: int, warmup: int, total: int, peak: float, floor_share: float = 0.1) -> float:
-    """peak · (step + 1) / warmup at first, then floor + (peak − floor) · (1 + cos(π · done)) / 2, floor = floor_share · peak.
+    """peak · (step + 1) / warmup at first, then floor + (peak − floor) · (1 + cos(π · done)) / 2.
 
-    `done` runs from 0 at the end of the warm-up to 1 at step `total`, and stays there.
+    The floor is floor_share · peak; `done` runs from 0 at the end of the warm-up to 1 at step `total`, and stays there.
     """
     if not 0 <= warmup < total:
         raise ValueError(
