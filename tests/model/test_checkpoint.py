@@ -37,13 +37,13 @@ def test_bfloat16_halves_the_file_and_loads_as_float32(folder, tmp_path):
 def test_a_truncated_file_is_refused(folder):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match="cut off or damaged .* copy or download the file again"):
+    with pytest.raises(ValueError, match=r"cut off or damaged .* copy or download the file again"):
         Qwen.from_pretrained(folder)
 
 
 def test_a_file_of_noise_is_refused(folder):
     (folder / "model.safetensors").write_bytes(bytes(range(256)) * 8)
-    with pytest.raises(ValueError, match="cut off or damaged .* copy or download the file again"):
+    with pytest.raises(ValueError, match=r"cut off or damaged .* copy or download the file again"):
         Qwen.from_pretrained(folder)
 
 

@@ -10,7 +10,9 @@ from minqwen.model import Qwen, QwenConfig
 from minqwen.model.cache import KVCache
 
 SHAPES = {
-    "one head a key": QwenConfig(vocab_size=61, d_model=30, n_layers=2, n_heads=3, n_kv_heads=3, d_ff=43, max_length=32),
+    "one head a key": QwenConfig(
+        vocab_size=61, d_model=30, n_layers=2, n_heads=3, n_kv_heads=3, d_ff=43, max_length=32
+    ),
     "grouped heads": QwenConfig(vocab_size=61, d_model=60, n_layers=3, n_heads=6, n_kv_heads=2, d_ff=37, max_length=32),
     "one key for all heads": QwenConfig(
         vocab_size=67, d_model=56, n_layers=1, n_heads=4, n_kv_heads=1, d_ff=71, max_length=32
@@ -82,7 +84,9 @@ def test_cached_decoding_equals_one_pass_over_everything(config, padding):
         start = stop
     whole = ours(ids, given)
     scale = whole.abs().max()
-    torch.testing.assert_close((torch.cat(pieces, dim=1) / scale)[is_token], (whole / scale)[is_token], atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        (torch.cat(pieces, dim=1) / scale)[is_token], (whole / scale)[is_token], atol=1e-5, rtol=0
+    )
     positions = (is_token.cumsum(-1) - 1).clamp(min=0)
     expected = theirs(ids, attention_mask=is_token.long(), position_ids=positions).logits
     torch.testing.assert_close((whole / scale)[is_token], (expected / scale)[is_token], atol=1e-5, rtol=0)

@@ -1,0 +1,56 @@
+"""RMS norm against `F.rms_norm`; SwiGLU against the formula by hand; the report's widths."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+from torch.testing import assert_close
+
+from minqwen.model import mlp, norm
+
+B, T, C = 2, 5, 7
+
+
+def test_rms_norm_equals_torch():
+    x, weight = torch.randn(B, T, C, dtype=torch.float64), torch.randn(C, dtype=torch.float64)
+    assert_close(norm.rms_norm(x, weight, 1e-5), F.rms_norm(x, (C,), weight, 1e-5))
+
+
+def test_rms_norm_does_not_see_the_scale():
+    x, weight = torch.randn(B, T, C, dtype=torch.float64), torch.randn(C, dtype=torch.float64)
+    assert_close(norm.rms_norm(1000 * x, weight, 1e-12), norm.rms_norm(x, weight, 1e-12))
+
+
+def test_rms_norm_survives_squares_that_float16_cannot_hold():
+    x = torch.full((C,), 300.0, dtype=torch.float16)  # its square, 90000, is past float16's 65504
+    out = norm.rms_norm(x, torch.ones(C, dtype=torch.float16))
+    assert out.dtype == torch.float16
+    assert_close(out, torch.ones(C, dtype=torch.float16))
+
+
+def test_rms_norm_keeps_every_value_where_layer_norm_would_subtract_the_mean():
+    x = torch.tensor([3.0, 3.0, 3.0, 3.0])
+    assert_close(norm.rms_norm(x, torch.ones(4)), torch.ones(4))
+
+
+def test_gradients_of_rms_norm_are_right():
+    x, weight = torch.randn(3, C, dtype=torch.float64, requires_grad=True), torch.randn(C, dtype=torch.float64)
+    assert torch.autograd.gradcheck(norm.rms_norm, (x, weight.requires_grad_()))
+
+
+def test_swiglu_is_its_formula():
+    gate, up = [-2.0, 0.0, 1.5], [3.0, 5.0, 7.0]
+    expected = torch.tensor([g / (1 + math.exp(-g)) * u for g, u in zip(gate, up)])
+    assert_close(mlp.swiglu(gate=torch.tensor(gate), up=torch.tensor(up)), expected)
+
+
+def test_swiglu_is_linear_in_up_and_not_in_gate():
+    gate, up = torch.randn(B, C, dtype=torch.float64), torch.randn(B, C, dtype=torch.float64)
+    assert_close(mlp.swiglu(gate, 2 * up), 2 * mlp.swiglu(gate, up))
+    assert not mlp.swiglu(2 * gate, up).allclose(2 * mlp.swiglu(gate, up))
+
+
+@pytest.mark.parametrize(("d_model", "d_ff"), [(2048, 5504), (4096, 11008), (5120, 13696), (192, 512)])
+def test_widths_are_those_of_the_report(d_model, d_ff):
+    assert mlp.ffn_width(d_model) == d_ff

@@ -1,0 +1,61 @@
+"""The loop against a hand-written AdamW step; packing against its definition; a toy language that must be learned."""
+
+import math
+
+import pytest
+import torch
+
+from minqwen.model import Qwen, QwenConfig, training
+
+CONFIG = QwenConfig(vocab_size=23, d_model=28, n_layers=1, n_heads=2, n_kv_heads=2, d_ff=31, max_length=16)
+
+
+def test_packing_puts_a_separator_before_each_document_and_loses_only_the_end():
+    windows = training.pack([[1, 2, 3], [4, 5], [6]], separator=0, length=4)
+    assert windows.tolist() == [[0, 1, 2, 3], [0, 4, 5, 0]]
+
+
+def test_too_little_text_names_the_length_that_fits():
+    with pytest.raises(ValueError, match="use length=4 or more text"):
+        training.pack([[1, 2, 3]], separator=0, length=5)
+
+
+def test_an_epoch_shows_every_window_once():
+    windows = torch.arange(12).view(6, 2)
+    batches = training.shuffled_batches(windows, 3, torch.Generator().manual_seed(0))
+    for _ in range(3):
+        epoch = torch.cat([next(batches), next(batches)])
+        assert sorted(epoch.tolist()) == windows.tolist()
+
+
+def test_one_step_is_adamw_on_the_clipped_gradient():
+    model, twin = (Qwen(CONFIG, torch.Generator().manual_seed(0)) for _ in range(2))
+    batch = torch.randint(0, 23, (3, 8), generator=torch.Generator().manual_seed(1))
+    report = next(training.train(model, [batch], steps=1, peak=1e-2, warmup=0, clip=0.5))
+    value = training.batch_loss(twin, batch)
+    value.backward()
+    norm = math.sqrt(sum(p.grad.square().sum().item() for p in twin.parameters()))
+    assert report.loss == pytest.approx(value.item()) and report.gradient_norm == pytest.approx(norm, rel=1e-4)
+    for (name, ours), theirs in zip(model.named_parameters(), twin.parameters()):
+        decay = 0.1 if ours.ndim >= 2 else 0.0
+        gradient = theirs.grad * min(1.0, 0.5 / norm)
+        expected = theirs * (1 - 1e-2 * decay) - 1e-2 * gradient / (gradient.abs() + 1e-8)
+        torch.testing.assert_close(ours, expected, atol=2e-5, rtol=1e-4, msg=name)
+
+
+def test_a_toy_language_is_learned():
+    model = Qwen(CONFIG, torch.Generator().manual_seed(0))
+    windows = (torch.arange(16) + torch.arange(46)[:, None]) % 23  # each token is the one before, plus one
+    batches = training.shuffled_batches(windows, 16, torch.Generator().manual_seed(1))
+    losses = [step.loss for step in training.train(model, batches, steps=80, peak=1e-2, warmup=5)]
+    assert losses[0] == pytest.approx(math.log(23), abs=0.1)
+    assert losses[-1] < 0.1
+    assert training.nats(model, windows) / windows[:, 1:].numel() < 0.1
+
+
+def test_a_loss_that_is_no_number_stops_the_run():
+    model = Qwen(CONFIG)
+    with torch.no_grad():
+        model.lm_head.weight[0, 0] = float("nan")
+    with pytest.raises(ValueError, match="at step 0 are no numbers; go back to the last checkpoint"):
+        next(training.train(model, [torch.zeros(2, 5, dtype=torch.long)], steps=1, peak=1e-3, warmup=0))
