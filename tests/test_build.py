@@ -1,0 +1,269 @@
+"""One source becomes three notebooks. The oracle is a sample lesson whose notebooks are known cell by cell."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+
+import build
+import execute
+import lecture
+import lesson
+
+SOURCE = '''\
+# %% [markdown]
+"""
+# 02 · A sample
+
+It takes {{seconds}} seconds.
+"""
+
+# %%
+print("before")
+
+# %% [markdown]
+# ## 2.1 Turn `x` by $a$
+
+# %% tags=["setup"]
+two = 1 + 1
+
+# %% exercise="apply_rope"
+with using(apply_rope):
+    two + 1
+
+# %%
+print("after")
+
+# %% exercise="02_frequency"
+
+# %% exercise="02_broken"
+'''
+
+
+def fake(name: str, kind: str, **more) -> SimpleNamespace:
+    """An exercise as minqwen.check describes one, without its engine."""
+    common = dict(
+        lesson="02_sample",
+        title=f"On {name}",
+        statement="Do it.",
+        why="Because.",
+        points=3,
+        minutes=10,
+        difficulty=2,
+        setup="",
+        tests=(),
+    )
+    return SimpleNamespace(**common | more, name=name, kind=kind)
+
+
+EXERCISES = {
+    "apply_rope": fake(
+        "apply_rope",
+        "implement",
+        number="2.1",
+        home="minqwen.model.rope:apply_rope",
+        tests=("one",),
+        stub='def apply_rope(x, angles):\n    """The formula."""',
+        solution="    turned_by_angles = x\n    return turned_by_angles",
+        check_line="check(apply_rope)",
+    ),
+    "02_frequency": fake(
+        "02_frequency",
+        "explain",
+        number="2.2",
+        home=None,
+        stub="# a number",
+        solution="answer = 0.125",
+        check_line='check(answer, "02_frequency")',
+    ),
+    "02_broken": fake(
+        "02_broken",
+        "bug",
+        number="2.3",
+        home=None,
+        setup="def broken(x):\n    return -x\n\n\nbroken(1)",
+        stub="# Mend it.",
+        solution='def fixed(x):\n    return x\n\n\ncause = "b"',
+        check_line='check(fixed, "02_broken", cause=cause)',
+    ),
+}
+
+
+def write_source(root: Path, text: str = SOURCE) -> None:
+    (root / "notebooks" / "src").mkdir(parents=True, exist_ok=True)
+    (root / "notebooks" / "src" / "02_sample.py").write_text(text, "utf-8")
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    """A course of one sample lesson, built, and its lecture marked as executed."""
+    write_source(tmp_path)
+    build.build(tmp_path, EXERCISES)
+    notebook = read(tmp_path, "notebooks/02_sample.ipynb")
+    for count, cell in enumerate(code_cells(notebook), start=1):
+        cell.execution_count = count
+        cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=f"output {count}\n")]
+    build.write(tmp_path / "notebooks" / "02_sample.ipynb", notebook)
+    return tmp_path
+
+
+def read(root: Path, name: str) -> nbformat.NotebookNode:
+    return nbformat.read(root / name, 4)
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*.ipynb")}
+
+
+def test_a_second_build_changes_no_byte(course, tmp_path_factory):
+    before = files(course)
+    build.build(course, EXERCISES)
+    assert files(course) == before
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    write_source(elsewhere)
+    build.build(elsewhere, EXERCISES)
+    for name in ("solutions", "exercises"):
+        path = f"{name}/02_sample/02_sample.ipynb"
+        assert files(elsewhere)[path] == before[path]
+
+
+def test_what_was_built_and_executed_has_no_problems(course):
+    assert build.problems(course, EXERCISES) == []
+
+
+def test_a_changed_source_makes_its_notebooks_stale(course):
+    write_source(course, SOURCE.replace("two = 1 + 1", "two = 2"))
+    found = " ".join(build.problems(course, EXERCISES))
+    for name in ("notebooks/02_sample", "solutions/02_sample/02_sample", "exercises/02_sample/02_sample"):
+        assert f"{name}.ipynb is stale: run python tools/build.py" in found
+
+
+@pytest.mark.parametrize("name", ["notebooks", "solutions/02_sample", "exercises/02_sample"])
+def test_a_notebook_changed_by_hand_is_stale(course, name):
+    path = course / name / "02_sample.ipynb"
+    notebook = nbformat.read(path, 4)
+    notebook.cells[1].source += "  # by hand"
+    nbformat.write(notebook, path)
+    assert build.problems(course, EXERCISES) == [f"{name}/02_sample.ipynb is stale: run python tools/build.py"]
+
+
+def test_other_outputs_of_a_lecture_are_no_drift(course):
+    notebook = read(course, "notebooks/02_sample.ipynb")
+    code_cells(notebook)[0].outputs = []
+    nbformat.write(notebook, course / "notebooks" / "02_sample.ipynb")
+    assert build.problems(course, EXERCISES) == []
+
+
+def test_a_lecture_that_was_never_executed_is_named(tmp_path):
+    write_source(tmp_path)
+    build.build(tmp_path, EXERCISES)
+    (problem,) = build.problems(tmp_path, EXERCISES)
+    assert problem == "notebooks/02_sample.ipynb has 4 cells that were never executed: run python tools/build.py run 02"
+
+
+def test_a_notebook_without_a_source_is_named(course):
+    build.write(course / "notebooks" / "03_gone.ipynb", lesson.notebook([]))
+    assert build.problems(course, EXERCISES) == [
+        "notebooks/03_gone.ipynb has no source: delete it, or write notebooks/src/"
+    ]
+
+
+def test_a_changed_cell_loses_its_output_and_leaves_the_others_theirs(course):
+    write_source(course, SOURCE.replace('print("after")', "print()").replace("# %% tags", "# %%\n1\n\n# %% tags"))
+    build.build(course, EXERCISES)
+    outputs = {c.source: c.execution_count for c in code_cells(read(course, "notebooks/02_sample.ipynb"))}
+    assert outputs['print("before")'] == 1 and outputs["two = 1 + 1"] == 2
+    assert outputs["print()"] is None and outputs["1"] is None
+
+
+def test_the_lecture_sends_to_the_exercise_and_works_on_without_it(course):
+    cells = read(course, "notebooks/02_sample.ipynb").cells
+    text, use = (next(cell for cell in cells if cell.id == name) for name in ("apply_rope", "apply_rope-use"))
+    assert "### ✎ Exercise 2.1 On apply_rope" in text.source and "Difficulty ●●○○○ · 10 minutes" in text.source
+    assert "](../my/02_sample/02_sample.ipynb#2.1-On-apply_rope)" in text.source
+    assert "torch.cat([first * cos - second * sin" in text.source, "the library's source is folded in"
+    assert use.source.startswith("from minqwen.model.rope import apply_rope")
+    assert use.source.endswith("with using(apply_rope):\n    two + 1")
+
+
+def test_the_lecture_asks_the_question_and_shows_the_broken_code(course):
+    bug = next(cell for cell in read(course, "notebooks/02_sample.ipynb").cells if cell.id == "02_broken").source
+    asked, folded = bug.split("<details>")
+    assert "Do it." in asked and "return -x" in asked and 'cause = "b"' in folded and 'cause = "b"' not in asked
+
+
+def test_the_student_gets_stubs_checks_and_what_the_cells_need(course):
+    sources = {cell.id: cell.source for cell in read(course, "exercises/02_sample/02_sample.ipynb").cells}
+    assert "3 exercises, 9 points, about 30 minutes" in sources["title"]
+    assert "two = 1 + 1" in sources.values(), "a setup cell of the lecture comes along"
+    assert "[2.1 Turn x by a](../../notebooks/02_sample.ipynb#2.1-Turn-x-by-a)" in sources["apply_rope-text"]
+    stub = 'def apply_rope(x, angles):\n    """The formula."""\n    raise NotImplementedError('
+    assert sources["apply_rope"].startswith(stub) and "turned_by_angles" not in sources["apply_rope"]
+    assert sources["apply_rope-check"] == "assert check(apply_rope)"
+    assert sources["apply_rope-use"] == "with using(apply_rope):\n    two + 1"
+    assert sources["02_frequency"].startswith("answer = ...\n# a number\nraise NotImplementedError(")
+    assert sources["02_broken"].startswith("fixed = cause = ...\n# Mend it.\nraise NotImplementedError(")
+
+
+def test_the_teacher_keeps_the_solution_and_a_check_with_another_seed(course):
+    sources = {cell.id: cell.source for cell in read(course, "solutions/02_sample/02_sample.ipynb").cells}
+    assert "    turned_by_angles = x\n    return turned_by_angles\n    ### END SOLUTION" in sources["apply_rope"]
+    assert "### BEGIN HIDDEN TESTS\nassert check(apply_rope, seed=" in sources["apply_rope-check"]
+
+
+def test_equal_cells_of_one_section_get_different_ids(tmp_path):
+    write_source(tmp_path, SOURCE + "\n# %%\nx\n\n# %%\nx\n")
+    ids = [cell.id for cell in lesson.read(tmp_path / "notebooks" / "src" / "02_sample.py").cells]
+    assert len(set(ids)) == len(ids) and ids[-1] == ids[-2] + "-2"
+
+
+def test_an_exercise_without_a_cell_is_refused(tmp_path):
+    write_source(tmp_path, SOURCE.replace('# %% exercise="02_broken"\n', ""))
+    with pytest.raises(ValueError, match=r'02_broken; write one cell `# %% exercise="..."`'):
+        build.build(tmp_path, EXERCISES)
+
+
+def test_an_answer_in_plain_sight_is_refused(tmp_path):
+    write_source(tmp_path, SOURCE + "answer = 0.125\n")
+    with pytest.raises(ValueError, match=r"02_broken would show its answer; .* a cell of its own"):
+        build.build(tmp_path, EXERCISES)
+
+
+def test_a_source_without_a_title_is_refused(tmp_path):
+    write_source(tmp_path, "# %%\n1\n")
+    with pytest.raises(ValueError, match="make its first cell Markdown that starts with '# '"):
+        build.build(tmp_path, {})
+
+
+def test_a_run_stores_what_reads_without_a_kernel_and_names_no_machine(tmp_path):
+    code = """
+        import sys, ipywidgets, pathlib
+        print(pathlib.Path("x").resolve())
+        print("50 %", file=sys.stderr)
+        display(ipywidgets.IntSlider())
+        1 / 0
+    """
+    cells = [lesson.code("\n".join(line.strip() for line in code.strip().splitlines()), "a", ("raises-exception",))]
+    notebook = lesson.notebook([lesson.markdown("text", "t"), *cells])
+    (tmp_path / "notebooks").mkdir()
+    seconds = execute.run(notebook, tmp_path / "notebooks")
+    assert seconds[0] == 0 and notebook.metadata.minqwen.seconds in (5, 10)
+    (cell,) = code_cells(notebook)
+    assert cell.execution_count == 1 and set(notebook.metadata) == {"kernelspec", "language_info", "minqwen"}
+    shown, error = cell.outputs
+    assert shown.text == "notebooks/x\n" and error.ename == "ZeroDivisionError"
+    assert str(tmp_path) not in nbformat.writes(notebook)
+
+
+def test_the_card_states_the_seconds_of_the_last_run(course):
+    source = lesson.read(course / "notebooks" / "src" / "02_sample.py")
+    assert "It takes ? seconds." in read(course, "notebooks/02_sample.ipynb").cells[0].source
+    old = read(course, "notebooks/02_sample.ipynb")
+    old.metadata["minqwen"] = {"seconds": 35}
+    built = lecture.render(source, EXERCISES, old)
+    assert "It takes 35 seconds." in built.cells[0].source and built.metadata.minqwen.seconds == 35
