@@ -1,0 +1,112 @@
+"""One call of the answer: what came back, as plain data, or what went wrong, in words.
+
+Everything that a learner's function may do is met here: it may raise, exit, print, change what it was given, hand it
+back, or change torch's settings. Only an interrupt from the keyboard gets through, and leaves all as it was.
+"""
+
+import inspect
+import traceback
+from collections.abc import Callable
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minqwen.check import guard, plain
+from minqwen.check.exercise import Exercise
+from minqwen.check.parts import Case
+
+_storage, _needs_grad = Tensor.untyped_storage, torch._C.TensorBase.requires_grad.__get__
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What one call gave. `fault` says why it cannot be right whatever its numbers, and `kind` the same in a word."""
+
+    raw: plain.Plain | None = None
+    value: plain.Plain | None = None
+    kind: str = ""
+    fault: str = ""
+    printed: str = ""
+
+
+class _FirstLines(StringIO):
+    """A stdout that remembers the beginning of what is printed, and no more."""
+
+    def write(self, text: str) -> int:
+        return super().write(text) if self.tell() < 400 else len(text)
+
+
+def ask(answer: Callable[..., Any], case: Case, exercise: Exercise, guarded: bool = True) -> Reply:
+    """Call the answer on copies of the case's arguments."""
+    given = {name: _copy(x, name in case.gradients) for name, x in case.args.items()}
+    closed = guard.closed(exercise.closed, exercise.twins) if guarded else nullcontext()
+    printed = _FirstLines()
+    try:
+        with guard.settings_kept(), closed, redirect_stdout(printed), redirect_stderr(printed):
+            result = answer(*given.values())
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit too: exit() in an answer must not end the kernel
+        return Reply(kind=type(error).__name__, fault=_in_words(error, answer), printed=printed.getvalue())
+    return _judge(result, given, case, exercise, printed.getvalue())
+
+
+def _judge(result: Any, given: dict[str, Any], case: Case, exercise: Exercise, printed: str) -> Reply:
+    try:
+        raw = plain.to_plain(result)
+    except (TypeError, RuntimeError, NotImplementedError) as error:
+        return Reply(kind="type", fault=f"it {error}", printed=printed)
+    for name, before in case.args.items():
+        if isinstance(before, Tensor) and plain.to_plain(given[name]) != plain.to_plain(before):
+            fault = f"it changed its argument {name} in place; the caller still needs {name}, so work on a new tensor"
+            return Reply(raw, kind=f"changed {name}", fault=fault, printed=printed)
+    if type(result) is Tensor and not exercise.may_view:
+        for name, x in given.items():
+            if isinstance(x, Tensor) and _storage(x).data_ptr() == _storage(result).data_ptr():
+                fault = f"it returned its argument {name}, or a view of it; return a new tensor"
+                return Reply(raw, kind=f"view of {name}", fault=fault, printed=printed)
+    if not case.gradients and type(result) is Tensor and _needs_grad(result):
+        fault = "its result asks for gradients though no argument does; return a plain tensor, without requires_grad"
+        return Reply(raw, kind="requires_grad", fault=fault, printed=printed)
+    return _read(result, raw, given, case, printed)
+
+
+def _read(result: Any, raw: plain.Plain, given: dict[str, Any], case: Case, printed: str) -> Reply:
+    if case.gradients:
+        reached = torch.tensor([_reached(result, given[name]) for name in case.gradients])
+        return Reply(raw, plain.to_plain(reached), printed=printed)
+    if case.read is None:
+        return Reply(raw, raw, printed=printed)
+    try:
+        return Reply(raw, plain.to_plain(case.read(result)), printed=printed)
+    except (RuntimeError, IndexError, TypeError, ValueError):
+        fault = f"its result is {raw.type} {raw.shape}: this can be judged when type and shape are right"
+        return Reply(raw, kind="shape", fault=fault, printed=printed)
+
+
+def _copy(x: Any, needs_grad: bool) -> Any:
+    return x.clone().requires_grad_(needs_grad) if isinstance(x, Tensor) else x
+
+
+def _reached(result: Any, x: Tensor) -> bool:
+    if type(result) is not Tensor or not _needs_grad(result):
+        return False
+    (gradient,) = torch.autograd.grad(result.sum(), x, allow_unused=True, retain_graph=True)
+    return gradient is not None and any(value != 0 for value in plain.to_plain(gradient).values)
+
+
+def _in_words(error: BaseException, answer: Callable[..., Any]) -> str:
+    if isinstance(error, guard.WriteItYourself):
+        return str(error)
+    if isinstance(error, SystemExit):
+        return "it tried to end Python (exit() or sys.exit()); let it return its result"
+    message = (str(error).splitlines() or [""])[0]
+    code = getattr(inspect.unwrap(answer), "__code__", None)
+    file = getattr(code, "co_filename", None)
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    where = f"\n    line {lines[-1].lineno}:  {lines[-1].line}" if lines else ""
+    return f"it raised {type(error).__name__}: {message}{where}"

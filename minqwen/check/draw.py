@@ -1,0 +1,40 @@
+"""Random inputs for exercises: small, and every size another prime, so that two swapped axes cannot fit by luck."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minqwen.check.parts import Case, Test
+
+PRIMES = (2, 3, 5, 7, 11)
+
+
+def sizes(rng: torch.Generator, n: int) -> list[int]:
+    """n different primes in random order."""
+    order = torch.randperm(len(PRIMES), generator=rng).tolist()
+    return [PRIMES[i] for i in order[:n]]
+
+
+def normal(rng: torch.Generator, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Standard normal numbers."""
+    return torch.randn(*shape, generator=rng, dtype=torch.float64).to(dtype)
+
+
+def mask(rng: torch.Generator, *shape: int) -> Tensor:
+    """A random mask; every query may attend to at least one key, and may not to at least one if there are two."""
+    allowed = torch.rand(*shape, generator=rng) < 0.5
+    order = torch.rand(*shape, generator=rng).argsort(dim=-1)
+    allowed.scatter_(-1, order[..., :1], True)
+    return allowed.scatter_(-1, order[..., 1:2], False) if shape[-1] > 1 else allowed
+
+
+def gradients(reason: str, names: tuple[str, ...], args: Callable[[torch.Generator], dict[str, Any]]) -> Test:
+    """The test that a gradient arrives at each of these arguments: a result cut off from them cannot be trained."""
+
+    def draw(rng: torch.Generator) -> list[Case]:
+        reads = f"whether a gradient reaches {', '.join(names)}"
+        return [Case(args(rng), torch.tensor([True] * len(names)), gradients=names, reads=reads)]
+
+    return Test(reason, draw)

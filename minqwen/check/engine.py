@@ -1,0 +1,83 @@
+"""The check engine: run an answer through its exercise's tests and say what is wrong with it.
+
+An answer is never trusted. Its arguments are fresh random numbers, in copies that must come back unchanged; what is
+expected was computed before the answer ran; its results become plain numbers at once and are compared by `plain`, which
+asks them nothing; the library's own function refuses while it runs; and each property sees its shapes with other values
+again.
+
+This catches mistakes and shortcuts. It cannot stop a determined forger: code in the same process can read these very
+objects, or replace them. Who grades for marks runs the check again in a fresh kernel, with a seed that students do not
+know, and looks at what was submitted.
+"""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from minqwen.check import exercise, registry, report, trials, verdict
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """True if every property holds. `mistake` names the mistake, if it is a known one."""
+
+    name: str
+    passed: bool
+    mistake: str | None
+    seed: int
+    report: str
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {'right' if self.passed else 'not yet'}>"
+
+    def _ipython_display_(self) -> None:
+        """Show nothing: the report has just been printed."""
+
+
+def check(answer: Any, name: str | None = None, *, cause: str | None = None, seed: int | None = None) -> CheckResult:
+    """Check an answer, print a report, return the result.
+
+    A function of the library is known by its name: check(apply_rope). Other answers name their exercise:
+    check(64, "01_variance"), check(fixed, "02_interleaved", cause="a"). The seed of a report repeats its numbers.
+    """
+    found = registry.find(_name(answer) if name is None else name)
+    if answer is ...:  # where an exercise starts from
+        raise NotImplementedError(f"{found.name} is not written yet; {found.check_line} will look at it when it is")
+    seed = secrets.randbelow(1_000_000) if seed is None else seed
+    if isinstance(found, exercise.Explain):
+        judged = verdict.of_value(found, answer)
+    else:
+        judged = _of_function(found, answer, cause, seed)
+    print(judged.text)
+    return CheckResult(found.name, judged.passed, judged.mistake, seed, judged.text)
+
+
+def _of_function(found: exercise.Exercise, answer: Any, cause: str | None, seed: int) -> verdict.Verdict:
+    if not callable(answer):
+        raise ValueError(
+            f"{found.name} asks for a function, but check was given a {type(answer).__name__}; "
+            f"give it the function itself, without calling it: {found.check_line}"
+        )
+    done = trials.run_tests(found, answer, seed, guarded=True)
+    if all(trial.reply.kind == "NotImplementedError" for trial in done):
+        raise NotImplementedError(f"{found.name} is not written yet; {found.check_line} will look at it when it is")
+    if not all(trial.passed for trial in done):
+        mistake = trials.mistake(found, done)
+        return verdict.Verdict(False, mistake, report.failed(found, done, mistake, seed))
+    if isinstance(found, exercise.Bug):
+        return verdict.of_cause(found, done, cause)
+    return verdict.Verdict(True, None, report.passed(found, done))
+
+
+def _name(answer: Any) -> str:
+    name = getattr(answer, "__name__", None)
+    if not isinstance(name, str):
+        raise ValueError(
+            f"check finds an exercise by the name of a function, and a {type(answer).__name__} has no name; "
+            "give it the function without calling it, check(apply_rope), or say what is answered, "
+            'check(64, "01_variance")'
+        )
+    return name

@@ -1,0 +1,36 @@
+"""Let the library run on a learner's function.
+
+It works because the package calls its parts through their modules (`rope.apply_rope(...)`), never by an imported name.
+"""
+
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from minqwen.check import registry
+
+
+@contextmanager
+def using(function: Callable[..., Any]) -> Iterator[None]:
+    """Inside the block minqwen calls this function in place of its own of the same name."""
+    name = getattr(function, "__name__", None)
+    if not callable(function) or name is None:
+        raise ValueError(
+            f"using wants a function with a name, not {function!r}; define it with def, then using(apply_rope)"
+        )
+    exercise = registry.find(name)
+    if exercise.home is None:
+        raise ValueError(f"{name} stands for no function of the library; using works with: {_replaceable()}")
+    home, attribute = exercise.home.split(":")
+    module = importlib.import_module(home)
+    before = getattr(module, attribute)
+    setattr(module, attribute, function)
+    try:
+        yield
+    finally:
+        setattr(module, attribute, before)
+
+
+def _replaceable() -> str:
+    return ", ".join(name for name, exercise in registry.EXERCISES.items() if exercise.home)

@@ -1,0 +1,112 @@
+"""What a learner reads after `check`: which properties hold, and the smallest case in which the first fails."""
+
+from typing import Any
+
+from minqwen.check import exercise, plain, trials
+
+SHOWN = 24  # a tensor with more numbers than this is shown by its shape alone
+
+
+def passed(found: exercise.Exercise, done: list[trials.Trial]) -> str:
+    """All properties, ticked, and what to do next."""
+    lines = [f"{found.number} {found.name}: right.", "", *_ticks(done)]
+    if found.home:
+        lines += ["", f"The library can now run on yours: with using({found.name}): ..."]
+    return "\n".join(lines)
+
+
+def failed(found: exercise.Exercise, done: list[trials.Trial], mistake: str | None, seed: int) -> str:
+    """Ticks and crosses, then the first property that fails, on its smallest case."""
+    first = next(trial for trial in done if not trial.passed)
+    failing = [trial for trial in done if trial.test is first.test and not trial.passed]
+    ticks = _ticks(done)
+    lines = [f"{found.number} {found.name}: not yet.", "", *ticks, ""]
+    lines += ["Look at the first cross, on its smallest case:", "", *_case(min(failing, key=lambda t: t.size))]
+    if mistake:
+        lines += ["", f"Your answers are those of a known mistake: {mistake}"]
+    where = f"{found.check_line.removesuffix(')')}, seed={seed})"
+    lines += ["", f"A hint: hint({found.name!r}).   The same numbers again: {where}"]
+    return "\n".join(lines)
+
+
+def right_value(found: exercise.Explain) -> str:
+    """For a right number or letter."""
+    return f"{found.number} {found.name}: right. {found.why}"
+
+
+def wrong_value(found: exercise.Explain, text: str, reason: str | None) -> str:
+    """For a wrong one, with the reason where it is known."""
+    reason = f" {reason}" if reason else ""
+    return f"{found.number} {found.name}: not yet; {text}.{reason}\n\nA hint: hint({found.name!r})."
+
+
+def wrong_cause(found: exercise.Bug, done: list[trials.Trial], why_not: str) -> str:
+    """For a bug that is mended but not understood."""
+    lines = [f"{found.number} {found.name}: your function is right, the cause not yet.", "", *_ticks(done)]
+    return "\n".join([*lines, "", why_not[0].upper() + why_not[1:], "", f"A hint: hint({found.name!r})."])
+
+
+def _ticks(done: list[trials.Trial]) -> list[str]:
+    held = {}
+    for trial in done:
+        held[trial.test.title] = held.get(trial.test.title, True) and trial.passed
+    return [f"  {'✓' if ok else '✗'} {title}" for title, ok in held.items()]
+
+
+def _case(trial: trials.Trial) -> list[str]:
+    reply = trial.reply
+    lines = [f"  {trial.case.note}"] if trial.case.note else []
+    lines += [line for name, x in trial.case.args.items() for line in _rows(name, x)]
+    if reply.fault:
+        lines += ["", f"  On this, {reply.fault}."]
+    else:
+        lines += [f"  judged is {trial.case.reads}:"] if trial.case.reads else []
+        lines += _rows("expected", trial.expected) + _rows("yours", reply.value)
+        lines += ["", f"  {_difference(reply.value, trial.expected)}"]
+    if reply.printed:
+        lines += ["", "  It printed:", *(f"    {line}" for line in reply.printed.splitlines()[:5])]
+    return lines
+
+
+def _rows(name: str, x: Any) -> list[str]:
+    """One line for a thing, or one for each of its rows, if it is small enough to read."""
+    if x is None:
+        return [f"  {name:10}None"]
+    x = x if isinstance(x, plain.Plain) else plain.to_plain(x)
+    if x.shape is None:
+        return [f"  {name:10}{x.values[0]}"]
+    label = f"  {name:10}{x.type} {x.shape}"
+    if not 0 < len(x.values) <= SHOWN:
+        return [label]
+    width = max(x.shape[-1], 1) if x.shape else 1
+    numbers = [_number(value) for value in x.values]
+    pad = max(map(len, numbers))
+    rows = ["  ".join(n.rjust(pad) for n in numbers[i : i + width]) for i in range(0, len(numbers), width)]
+    first, rest = f"{label}   ", rows[1:]
+    return [first + rows[0], *(" " * len(first) + row for row in rest)]
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _difference(yours: plain.Plain, expected: plain.Plain) -> str:
+    if yours.shape != expected.shape:
+        return f"Its shape is {yours.shape}, but {expected.shape} is expected."
+    if yours.type != expected.type:
+        return f"Its type is {yours.type}, but {expected.type} is expected."
+    places = plain.wrong_places(yours, expected)
+    at, count = places[0], f"{len(places)} of {len(expected.values)}"
+    if any(value != value for value in yours.values):
+        at = next(i for i, value in enumerate(yours.values) if value != value)
+        return f"It holds NaN, not a number, first at {_index(at, expected.shape)}: somewhere 0/0 or inf - inf."
+    values = f"expected {_number(expected.values[at])}, yours {_number(yours.values[at])}"
+    return f"{count} differ, the first at {_index(at, expected.shape)}: {values}."
+
+
+def _index(flat: int, shape: tuple[int, ...] | None) -> str:
+    index = []
+    for size in reversed(shape or ()):
+        index.insert(0, flat % size)
+        flat //= size
+    return str(index)

@@ -1,0 +1,63 @@
+"""Judging what is no function: a number or a letter, and the cause of a bug."""
+
+from typing import Any, NamedTuple
+
+from minqwen.check import exercise, plain, report, trials
+
+
+class Verdict(NamedTuple):
+    """Right or not, the known mistake if it is one, and the report."""
+
+    passed: bool
+    mistake: str | None
+    text: str
+
+
+def of_value(found: exercise.Explain, answer: Any) -> Verdict:
+    """A number within the tolerance, or the right letter; a known wrong value gets its reason."""
+    value = _value(answer)
+    if value is None or isinstance(value, str) is not isinstance(found.answer, str):
+        wanted = "letter, such as 'b'" if isinstance(found.answer, str) else "number"
+        text = f"the answer is a {wanted}, and this is a {type(answer).__name__}"
+        return Verdict(False, None, report.wrong_value(found, text, None))
+    if _agree(value, found.answer, found.tolerance):
+        return Verdict(True, None, report.right_value(found))
+    for wrong in found.wrong_answers.values():
+        if _agree(value, wrong.value, found.tolerance):
+            return Verdict(False, wrong.sentence, report.wrong_value(found, f"it is not {answer}", wrong.sentence))
+    return Verdict(False, None, report.wrong_value(found, f"it is not {answer}", None))
+
+
+def of_cause(found: exercise.Bug, done: list[trials.Trial], cause: str | None) -> Verdict:
+    """The function is right; is the letter?"""
+    letter = cause.strip().lower() if isinstance(cause, str) else None
+    if letter == found.cause:
+        return Verdict(True, None, report.passed(found, done))
+    if letter not in found.causes:
+        letters = ", ".join(found.causes)
+        why_not = f"which cause was it? Set cause to one of {letters}: {found.check_line}"
+        return Verdict(False, None, report.wrong_cause(found, done, why_not))
+    why_not = f"cause ({letter}) is not what was broken: {found.causes[letter].why_not}"
+    return Verdict(False, found.causes[letter].why_not, report.wrong_cause(found, done, why_not))
+
+
+def _value(answer: Any) -> float | str | None:
+    # float.__float__ gives the number inside even where a subclass (NumPy's, or a liar's) says otherwise.
+    if type(answer) is str:
+        return answer.strip().lower()
+    if isinstance(answer, float):
+        return float.__float__(answer)
+    if isinstance(answer, int) and not isinstance(answer, bool):
+        return float(int.__int__(answer))
+    try:
+        numbers = plain.to_plain(answer).values
+    except TypeError:
+        return None
+    return float(numbers[0]) if len(numbers) == 1 and type(numbers[0]) is not bool else None
+
+
+def _agree(value: float | str, wanted: float | str, tolerance: float) -> bool:
+    if isinstance(value, str) or isinstance(wanted, str):
+        return value == wanted
+    margin = max(tolerance, 1e-9) * (wanted if wanted > 0 else -wanted)
+    return -margin <= value - wanted <= margin
