@@ -1,0 +1,170 @@
+"""Exercise 1.4, several attentions side by side. Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.2."""
+
+import math
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from minqwen.check import draw, exercise, parts
+from minqwen.check.parts import Case, Test
+from minqwen.model import attention
+
+
+def _loops(
+    x: Tensor, wq: Tensor, wk: Tensor, wv: Tensor, wo: Tensor, n_heads: int, mask: Tensor | None = None
+) -> Tensor:
+    """Head by head, token by token, in Python's floats."""
+    if x.ndim > 2:
+        return torch.stack([_loops(part, wq, wk, wv, wo, n_heads, mask) for part in x])
+    q, k, v = (_project(x.tolist(), w) for w in (wq, wk, wv))
+    D = x.shape[-1] // n_heads
+    joined = []
+    for t in range(len(q)):
+        row: list[float] = []
+        for h in range(n_heads):
+            own = slice(h * D, (h + 1) * D)
+            allowed = [s for s in range(len(k)) if mask is None or mask[t, s]]
+            scores = [sum(a * b for a, b in zip(q[t][own], k[s][own])) / math.sqrt(D) for s in allowed]
+            total = sum(math.exp(score) for score in scores)
+            head = [0.0] * D
+            for s, score in zip(allowed, scores):
+                head = [a + math.exp(score) / total * b for a, b in zip(head, v[s][own])]
+            row += head
+        joined.append(row)
+    return torch.tensor(_project(joined, wo), dtype=torch.float64).to(x.dtype)
+
+
+def _project(rows: list[list[float]], weight: Tensor) -> list[list[float]]:
+    """A linear layer without bias: out[o] = Σ_i weight[o, i] · row[i]."""
+    return [[sum(w * a for w, a in zip(weights, row)) for weights in weight.tolist()] for row in rows]
+
+
+def _given(rng: torch.Generator, T: int, H: int, D: int, *batch: int) -> dict[str, Any]:
+    C = H * D
+    weights = {name: draw.normal(rng, C, C) / C**0.5 for name in ("wq", "wk", "wv", "wo")}
+    return {"x": draw.normal(rng, *batch, T, C), **weights, "n_heads": H}
+
+
+def _case(given: dict[str, Any], note: str = "") -> Case:
+    return Case(given, _loops(**given), note)
+
+
+def _one_head(rng: torch.Generator) -> list[Case]:
+    return [_case(_given(rng, 2, 1, 2))]
+
+
+def _heads(rng: torch.Generator) -> list[Case]:
+    return [_case(_given(rng, 2, 2, 1)), _case(_given(rng, 5, 2, 3)), _case(_given(rng, 2, 3, 5))]
+
+
+def _batch(rng: torch.Generator) -> list[Case]:
+    return [_case(_given(rng, 5, 3, 2, 2), "two sequences")]
+
+
+def _masked(rng: torch.Generator) -> list[Case]:
+    mask = torch.ones(3, 3, dtype=torch.bool).tril()
+    return [
+        _case({**_given(rng, 3, 2, 1), "mask": mask}, "a causal mask"),
+        _case({**_given(rng, 5, 2, 3, 2), "mask": draw.mask(rng, 5, 5)}),
+    ]
+
+
+def _output(rng: torch.Generator) -> list[Case]:
+    given = {**_given(rng, 3, 2, 1), "wo": torch.eye(2)}
+    expected = _loops(**given)[:, :1] @ torch.tensor([[0.0, 1.0]])
+    note = "Wᴼ sends head 0 to channel 1, and head 1 nowhere"
+    return [Case({**given, "wo": torch.tensor([[0.0, 0.0], [1.0, 0.0]])}, expected, note)]
+
+
+def _token_order(rng: torch.Generator) -> list[Case]:
+    given, order = _given(rng, 3, 2, 2), torch.tensor([2, 0, 1])
+    return [Case({**given, "x": given["x"][order]}, _loops(**given)[order], "the tokens were moved: 2, 0, 1")]
+
+
+_wrong = partial(parts.mistake, attention.multi_head_attention)
+
+EXERCISE = exercise.Implement(
+    name="multi_head_attention",
+    lesson="01_attention",
+    number="1.4",
+    title="Several heads, side by side",
+    library=attention.multi_head_attention,
+    twins=(F.multi_head_attention_forward,),
+    imports="from minqwen.model.attention import merge_heads, scaled_dot_product_attention, split_heads",
+    statement="""\
+Write `multi_head_attention(x, wq, wk, wv, wo, n_heads, mask=None)`: project, split into heads, attend in each head, put
+the heads back together, project once more.
+
+- `x` has shape `(..., T, C)`: T tokens of C channels. The four weights are `(C, C)`, stored as `(out, in)` as in
+  `torch.nn.Linear`: the queries are `x @ wq.mT`, the keys `x @ wk.mT`, the values `x @ wv.mT`. No biases.
+- Each is split into `n_heads` heads of D = C / n_heads channels, shape `(..., n_heads, T, D)`. Every head attends by
+  itself, with scores divided by √D.
+- `mask` is None or boolean, shape `(T, T)`, the same for all heads. **True means: may be attended to.**
+- The heads' results are put next to each other, `(..., T, C)`, and multiplied by `wo.mT`: the result, `(..., T, C)`.
+
+You may use three functions of the library, or your own: `split_heads(x, n_heads)` gives `(..., n_heads, T, D)`,
+`scaled_dot_product_attention(q, k, v, mask)` works under any leading dimensions, `merge_heads(x)` undoes `split_heads`.
+`torch.nn.MultiheadAttention` refuses while your function is checked.
+""",
+    why="One head can look at one thing at a time; several can look at the previous word and the subject at once.",
+    points=4,
+    minutes=15,
+    difficulty=3,
+    hints=(
+        "What is the shape right before the attention, and why can all heads run in one call?",
+        "x and its projections (..., T, C); split (..., H, T, D); after attention (..., H, T, D); merged (..., T, C).",
+        "q, k, v = project x by wq, wk, wv; split each; attend with the mask; merge; project by wo.",
+        "split_heads(x @ wq.mT, n_heads) is q; after attending, merge_heads(...) @ wo.mT.",
+    ),
+    tests=(
+        Test("a single head is attention between two projections", _one_head),
+        Test("agrees with plain loops, head by head", _heads),
+        Test("every sequence of a batch is by itself", _batch),
+        Test("the mask holds in every head", _masked),
+        Test("Wᴼ mixes the channels of the heads", _output),
+        Test("when the tokens move, their results move with them", _token_order),
+        draw.gradients("x and all four weights learn", ("x", "wq", "wk", "wv", "wo"), lambda rng: _given(rng, 3, 2, 2)),
+    ),
+    wrong_answers={
+        "no_output_projection": _wrong(
+            "Wᴼ is missing: without it the heads stand side by side and are never mixed.",
+            (" @ wo.mT", ""),
+        ),
+        "output_not_transposed": _wrong(
+            "Wᴼ is used as (in, out); weights are (out, in), as in torch.nn.Linear, so multiply by wo.mT.",
+            ("@ wo.mT", "@ wo"),
+        ),
+        "weights_not_transposed": _wrong(
+            "the projections are used as (in, out); weights are (out, in), as in torch.nn.Linear: x @ w.mT.",
+            ("x @ w.mT", "x @ w"),
+        ),
+        "one_wide_head": _wrong(
+            "n_heads has no effect: this is one head over all channels.",
+            ("@ w.mT, n_heads)", "@ w.mT, 1)"),
+        ),
+        "merged_by_reshape": _wrong(
+            "the heads were reshaped back without exchanging the axes first, so tokens mix; merge_heads does both.",
+            ("merge_heads(scaled", "(scaled"),
+            ("mask)) @ wo.mT", "mask)).reshape(x.shape) @ wo.mT"),
+        ),
+        "keys_and_values_exchanged": _wrong(
+            "keys and values are exchanged: wk makes the keys, which are compared, wv the values, which are averaged.",
+            ("(wq, wk, wv))", "(wq, wv, wk))"),
+        ),
+        "queries_used_as_keys": _wrong(
+            "wk is not used: the keys are made by wq.",
+            ("(wq, wk, wv))", "(wq, wq, wv))"),
+        ),
+        "mask_lost": _wrong(
+            "the mask has no effect: it must be handed on to the attention.",
+            ("(q, k, v, mask)", "(q, k, v)"),
+        ),
+        "mask_inverted": _wrong(
+            "the mask is read the wrong way round: True means that a key may be attended to.",
+            ("(q, k, v, mask)", "(q, k, v, None if mask is None else ~mask)"),
+        ),
+    },
+)
