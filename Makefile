@@ -1,0 +1,21 @@
+# For contributors. Learners need only `python3 course.py`.
+PYTHON = .venv/bin/python
+LESSON = all
+
+.PHONY: build run check assets
+
+build: ## notebooks/src and minqwen/check -> notebooks, exercises, solutions
+	$(PYTHON) tools/build.py
+
+run: ## build, then execute one lecture and store its outputs: make run LESSON=02
+	$(PYTHON) tools/build.py run $(LESSON)
+
+check: ## what needs no test run: format, lint, stale notebooks
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m ruff check
+	$(PYTHON) tools/build.py check
+
+assets: ## corpus, vocabulary, checkpoint; each step says how long it takes before it starts
+	$(PYTHON) tools/assets.py corpus
+	$(PYTHON) tools/assets.py tokenizer
+	$(PYTHON) tools/assets.py model
