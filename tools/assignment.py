@@ -20,6 +20,7 @@ IMPORTS = """\
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.testing import assert_close
 
 from minqwen.check import check, hint, using"""
 

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
+from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 import assignment
@@ -134,13 +135,17 @@ def main() -> int:
     arguments = parser.parse_args()
     from minqwen.check import EXERCISES  # imports torch, which --help need not wait for
 
-    if arguments.action == "check":
-        found = problems(ROOT, EXERCISES)
-        print("\n".join(found) or "every notebook is what its source says, and was executed")
-        return bool(found)
-    build(ROOT, EXERCISES)
-    if arguments.action == "run":
-        run(ROOT, EXERCISES, arguments.number)
+    try:
+        if arguments.action == "check":
+            found = problems(ROOT, EXERCISES)
+            print("\n".join(found) or "every notebook is what its source says, and was executed")
+            return bool(found)
+        build(ROOT, EXERCISES)
+        if arguments.action == "run":
+            run(ROOT, EXERCISES, arguments.number)
+    except (ValueError, CellExecutionError) as error:
+        print(error)
+        return 1
     return 0
 
 

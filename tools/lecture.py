@@ -52,10 +52,10 @@ def _callout(exercise) -> str:
         parts.append(exercise.statement.strip())
     if exercise.kind == "bug":
         parts.append(f"```python\n{exercise.setup.strip()}\n```")
+    parts.append(lesson.facts(exercise))
     parts.append(
-        f"{lesson.facts(exercise)} · **[do it in my/{exercise.lesson}](../my/{place})** "
-        f"([to read it on the web](../exercises/{place}))\n\n"
-        f'{exercise.minutes} minutes, then come back; `hint("{exercise.name}")` helps, four times.'
+        f"**[Do it in my/{exercise.lesson}](../my/{place})** ([read it on the web](../exercises/{place})), "
+        f'then come back. Stuck? Run `hint("{exercise.name}")`, up to four times.'
     )
     parts.append(f"<details>\n<summary>After the exercise: {_folded(exercise)}\n```\n\n</details>")
     return "\n\n".join(parts)
