@@ -71,7 +71,7 @@ def run(command):
     """Run a short command; its exit status, and what it printed."""
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     try:
-        done = subprocess.run(command, cwd=ROOT, timeout=120, **streams)
+        done = subprocess.run(command, cwd=ROOT, timeout=300, **streams)
     except (OSError, subprocess.TimeoutExpired) as error:
         return 1, str(error)
     return done.returncode, done.stdout.decode("utf-8", "replace").strip()
@@ -207,9 +207,10 @@ def make_venv():
 
 def forget_half_installed():
     """Let pip install again what an interruption left without RECORD, the last file of an installation."""
-    for info in VENV.glob("[Ll]ib/**/*.dist-info"):
-        if not (info / "RECORD").exists():
-            shutil.rmtree(info)
+    for folder in ("lib/python*/site-packages", "Lib/site-packages"):  # here; on Windows
+        for info in VENV.glob(f"{folder}/*.dist-info"):
+            if not (info / "RECORD").exists():
+                shutil.rmtree(info)
 
 
 def install(extra):
@@ -248,8 +249,7 @@ def lab(port, browser):
     set_up()
     copy_exercises()
     say("opens JupyterLab; Ctrl-C here stops it" if browser else "starts JupyterLab; open the link it prints")
-    own = {name: str(VENV / "jupyter" / name.lower()) for name in ("SETTINGS", "WORKSPACES")}
-    return become(lab_command(port, browser), {**allocator(), **{f"JUPYTERLAB_{k}_DIR": own[k] for k in own}})
+    return become(lab_command(port, browser), {**allocator(), **lab_environment()})
 
 
 def copy_exercises():
@@ -265,14 +265,23 @@ def copy_exercises():
 
 
 def lab_command(port, browser):
-    """JupyterLab on the first lesson, without its questions about news and updates."""
+    """JupyterLab on the first lesson."""
     lessons = sorted(ROOT.glob("notebooks/[0-9]*.ipynb"))
     page = f"/tree/notebooks/{lessons[0].name}" if lessons else ""
     command = [str(PYTHON), "-m", "jupyterlab", f"--port={port}", f"--ServerApp.root_dir={ROOT}"]
-    command += [f"--LabApp.default_url=/lab{page}", "--LabApp.news_url=None"]
-    command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
-    command += [] if browser else ["--no-browser"]
+    command += [f"--LabApp.default_url=/lab{page}"] + ([] if browser else ["--no-browser"])
     return command + (["--allow-root"] if os.name == "posix" and os.geteuid() == 0 else [])
+
+
+def lab_environment():
+    """Settings and open tabs apart from the user's own; JupyterLab asks for no news and looks for no updates."""
+    settings = VENV / "jupyter" / "settings"
+    news = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    if not news.exists():
+        news.parent.mkdir(parents=True, exist_ok=True)
+        news.write_text('{"fetchNews": "false"}', encoding="utf-8")
+    tabs = VENV / "jupyter" / "workspaces"
+    return {"JUPYTERLAB_SETTINGS_DIR": str(settings), "JUPYTERLAB_WORKSPACES_DIR": str(tabs)}
 
 
 def allocator():
@@ -346,7 +355,8 @@ def check_torch():
     status, words = run([PYTHON, "-c", "import torch; print(torch.__version__, torch.version.cuda)"])
     if status:
         return f"torch does not load: {words[-300:]}", "delete .venv and run `python3 course.py`"
-    return "torch {}, CUDA {}".format(*words.split()[-2:]), None
+    version, cuda = words.split()[-2:]
+    return f"torch {version}, {'CPU' if cuda == 'None' else 'CUDA'} build", None
 
 
 def check_network():
@@ -401,11 +411,11 @@ def main(arguments=None):
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command != "test":
         parser.error(f"unknown: {' '.join(rest)}")
-    if options.command == "doctor":
-        return doctor()
-    if python_problem():
+    if options.command != "doctor" and python_problem():
         raise SystemExit(python_problem())
     try:
+        if options.command == "doctor":
+            return doctor()
         return test(rest) if options.command == "test" else lab(options.port, not options.no_browser)
     except KeyboardInterrupt:
         raise SystemExit("\nstopped; the same command goes on from here") from None

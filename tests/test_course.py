@@ -254,10 +254,19 @@ def test_port_and_no_browser_reach_jupyterlab_and_the_first_lesson_opens(course,
     for name in ("01_attention.ipynb", "02_positions.ipynb"):
         (course.ROOT / "notebooks" / name).touch()
     course.main(["--no-browser", "--port", "9417"])
-    command, environment = machine.handed_over
+    command, _ = machine.handed_over
     assert {"jupyterlab", "--port=9417", "--no-browser", f"--ServerApp.root_dir={course.ROOT}"} <= set(command)
     assert "--LabApp.default_url=/lab/tree/notebooks/01_attention.ipynb" in command
-    assert environment["JUPYTERLAB_SETTINGS_DIR"].startswith(str(course.VENV))
+
+
+def test_jupyterlab_asks_for_no_news_and_keeps_what_the_learner_set(course, machine):
+    course.main([])
+    folder = Path(machine.handed_over[1]["JUPYTERLAB_SETTINGS_DIR"])
+    news = folder / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    assert json.loads(news.read_text()) == {"fetchNews": "false"} and course.VENV in news.parents
+    news.write_text("{}")
+    course.main([])
+    assert news.read_text() == "{}"
 
 
 def test_a_lesson_00_comes_first_and_a_browser_opens_unless_told(course, machine):
