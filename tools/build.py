@@ -75,7 +75,7 @@ def write(path: Path, notebook: NotebookNode) -> None:
     text = nbformat.writes(notebook, 4) + "\n"
     if not path.exists() or path.read_text("utf-8") != text:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
+        path.write_text(text, "utf-8", newline="\n")
 
 
 def build(root: Path, exercises: Mapping) -> None:

@@ -29,6 +29,7 @@ def run(notebook: NotebookNode, folder: Path) -> list[float]:
         coalesce_streams=True,
         record_timing=False,
         store_widget_state=False,
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
         on_cell_execute=start,
         on_cell_executed=stop,
         resources={"metadata": {"path": str(folder)}},
