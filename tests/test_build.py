@@ -32,7 +32,7 @@ two = 1 + 1
 with using(apply_rope):
     two + 1
 
-# %%
+# %% id="named"
 print("after")
 
 # %% exercise="02_frequency"
@@ -179,6 +179,18 @@ def test_a_changed_cell_loses_its_output_and_leaves_the_others_theirs(course):
     outputs = {c.source: c.execution_count for c in code_cells(read(course, "notebooks/02_sample.ipynb"))}
     assert outputs['print("before")'] == 1 and outputs["two = 1 + 1"] == 2
     assert outputs["print()"] is None and outputs["1"] is None
+
+
+def test_a_named_cell_keeps_its_name(course):
+    assert (
+        next(c.source for c in read(course, "notebooks/02_sample.ipynb").cells if c.id == "named") == 'print("after")'
+    )
+
+
+def test_a_stored_output_loses_its_control_and_keeps_its_picture():
+    data = {execute.WIDGET: {"model_id": "x"}, "text/plain": "VBox()", "image/png": "aaaa"}
+    output = nbformat.v4.new_output("display_data", data)
+    assert set(execute.clean(output, Path("/course")).data) == {"text/plain", "image/png"}
 
 
 def test_the_lecture_sends_to_the_exercise_and_works_on_without_it(course):
