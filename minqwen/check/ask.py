@@ -6,8 +6,9 @@ back, or change torch's settings. Only an interrupt from the keyboard gets throu
 
 import inspect
 import traceback
-from collections.abc import Callable
-from contextlib import nullcontext, redirect_stderr, redirect_stdout
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from typing import Any
@@ -40,13 +41,19 @@ class _FirstLines(StringIO):
         return super().write(text) if self.tell() < 400 else len(text)
 
 
+@contextmanager
+def _quiet(printed: StringIO) -> Iterator[None]:
+    with redirect_stdout(printed), redirect_stderr(printed), warnings.catch_warnings(action="ignore"):
+        yield
+
+
 def ask(answer: Callable[..., Any], case: Case, exercise: Exercise, guarded: bool = True) -> Reply:
     """Call the answer on copies of the case's arguments."""
     given = {name: _copy(x, name in case.gradients) for name, x in case.args.items()}
     closed = guard.closed(exercise.closed, exercise.twins) if guarded else nullcontext()
     printed = _FirstLines()
     try:
-        with guard.settings_kept(), closed, redirect_stdout(printed), redirect_stderr(printed):
+        with guard.settings_kept(), closed, _quiet(printed):
             result = answer(*given.values())
     except KeyboardInterrupt:
         raise
@@ -58,10 +65,13 @@ def ask(answer: Callable[..., Any], case: Case, exercise: Exercise, guarded: boo
 def _judge(result: Any, given: dict[str, Any], case: Case, exercise: Exercise, printed: str) -> Reply:
     try:
         raw = plain.to_plain(result)
-    except (TypeError, RuntimeError, NotImplementedError) as error:
+    except TypeError as error:
         return Reply(kind="type", fault=f"it {error}", printed=printed)
     for name, before in case.args.items():
-        if isinstance(before, Tensor) and plain.to_plain(given[name]) != plain.to_plain(before):
+        after = given[name]
+        if isinstance(before, Tensor) and (
+            type(after) is not Tensor or plain.to_plain(after) != plain.to_plain(before)
+        ):
             fault = f"it changed its argument {name} in place; the caller still needs {name}, so work on a new tensor"
             return Reply(raw, kind=f"changed {name}", fault=fault, printed=printed)
     if type(result) is Tensor and not exercise.may_view:
@@ -101,7 +111,7 @@ def _reached(result: Any, x: Tensor) -> bool:
 
 def _in_words(error: BaseException, answer: Callable[..., Any]) -> str:
     if isinstance(error, guard.WriteItYourself):
-        return str(error)
+        return f"it borrowed the answer; {error}"
     if isinstance(error, SystemExit):
         return "it tried to end Python (exit() or sys.exit()); let it return its result"
     message = (str(error).splitlines() or [""])[0]

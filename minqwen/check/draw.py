@@ -30,11 +30,11 @@ def mask(rng: torch.Generator, *shape: int) -> Tensor:
     return allowed.scatter_(-1, order[..., 1:2], False) if shape[-1] > 1 else allowed
 
 
-def gradients(reason: str, names: tuple[str, ...], args: Callable[[torch.Generator], dict[str, Any]]) -> Test:
+def gradients(title: str, names: tuple[str, ...], args: Callable[[torch.Generator], dict[str, Any]]) -> Test:
     """The test that a gradient arrives at each of these arguments: a result cut off from them cannot be trained."""
 
     def draw(rng: torch.Generator) -> list[Case]:
         reads = f"whether a gradient reaches {', '.join(names)}"
         return [Case(args(rng), torch.tensor([True] * len(names)), gradients=names, reads=reads)]
 
-    return Test(reason, draw)
+    return Test(title, draw)

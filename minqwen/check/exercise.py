@@ -90,7 +90,7 @@ class Explain(Exercise):
     tolerance: float = 0.0
 
     @property
-    def answer(self) -> float | str:
+    def answer(self) -> float | int | str:
         """The value of the formula."""
         return eval(self.formula, {"math": math})
 

@@ -38,7 +38,7 @@ def _refusal(name: str) -> Any:
     source = (
         "def refuse(*args, **kwargs):\n"
         "    from minqwen.check.guard import WriteItYourself\n"
-        f"    raise WriteItYourself('write it yourself: {name} is what this exercise asks for')\n"
+        f"    raise WriteItYourself('write it yourself: {name} does what this exercise asks for')\n"
     )
     exec(source, namespace)
     return namespace["refuse"].__code__
@@ -51,7 +51,7 @@ class _RefuseTwins(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in self.twins:
-            raise WriteItYourself(f"write it yourself: torch's {func.__name__} does the whole exercise")
+            raise WriteItYourself(f"write it yourself: torch's {func.__name__} does what this exercise asks for")
         return func(*args, **(kwargs or {}))
 
 

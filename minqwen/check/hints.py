@@ -1,5 +1,6 @@
 """Hints in four steps: a question, the shapes, pseudo-code, one line. Each call gives the next."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -24,4 +25,4 @@ def hint(exercise: str | Callable[..., Any]) -> None:
         else f"that was the last; the solution is in solutions/{found.lesson}"
     )
     print(f"{found.number} {found.name}, hint {level + 1} of {len(LEVELS)} ({LEVELS[level]}):\n")
-    print(f"{found.hints[level]}\n\n({after})")
+    print(f"{textwrap.fill(found.hints[level], 100)}\n\n({after})")

@@ -44,7 +44,7 @@ class WrongAnswer:
 
     sentence: str
     function: Callable[..., Any] | None = None
-    value: float | str | None = None
+    value: float | int | str | None = None
     source: str = ""
 
 

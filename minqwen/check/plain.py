@@ -14,6 +14,7 @@ from torch import Tensor
 
 _detach, _reshape, _tolist, _size = Tensor.detach, Tensor.reshape, Tensor.tolist, Tensor.size
 _get_dtype = torch._C.TensorBase.dtype.__get__
+_get_device, _get_layout = torch._C.TensorBase.device.__get__, torch._C.TensorBase.layout.__get__
 
 # Relative and absolute tolerance. Sums in another order move the last digit or two, mistakes move the first.
 TOLERANCES = {"float64": 1e-8, "float32": 1e-5, "float16": 1e-2, "bfloat16": 2e-2, "float": 1e-6}
@@ -31,6 +32,10 @@ class Plain:
 def to_plain(x: Any) -> Plain:
     """The numbers of x; TypeError, in words for the learner, if x is no plain tensor and no plain number."""
     if type(x) is Tensor:
+        if _get_device(x).type != "cpu" or _get_layout(x) is not torch.strided:
+            raise TypeError(
+                f"returned a tensor on {_get_device(x)}, {_get_layout(x)}; an ordinary one on cpu is wanted"
+            )
         name = str(_get_dtype(x)).removeprefix("torch.")
         return Plain(name, tuple(_size(x)), _tolist(_reshape(_detach(x), (-1,))))
     if type(x) in (bool, int, float):
@@ -53,7 +58,7 @@ def wrong_places(actual: Plain, expected: Plain) -> list[int]:
     return [i for i, (a, e) in enumerate(pairs) if not _close(a, e, tolerance)]
 
 
-def _close(a: float, e: float, tolerance: float) -> bool:
+def _close(a: float | int, e: float | int, tolerance: float) -> bool:
     if isinstance(e, float) and (isnan(e) or isinf(e) or isnan(a) or isinf(a)):
         return a == e or (isnan(a) and isnan(e))
     margin = tolerance * (1 + (e if e > 0 else -e))

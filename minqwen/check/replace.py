@@ -4,7 +4,7 @@ It works because the package calls its parts through their modules (`rope.apply_
 """
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from minqwen.check import registry
 
 
 @contextmanager
-def using(function: Callable[..., Any]) -> Iterator[None]:
+def using(function: Any) -> Iterator[None]:
     """Inside the block minqwen calls this function in place of its own of the same name."""
     name = getattr(function, "__name__", None)
     if not callable(function) or name is None:

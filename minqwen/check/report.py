@@ -1,9 +1,11 @@
 """What a learner reads after `check`: which properties hold, and the smallest case in which the first fails."""
 
+import textwrap
 from typing import Any
 
 from minqwen.check import exercise, plain, trials
 
+WIDTH = 100
 SHOWN = 24  # a tensor with more numbers than this is shown by its shape alone
 
 
@@ -23,7 +25,7 @@ def failed(found: exercise.Exercise, done: list[trials.Trial], mistake: str | No
     lines = [f"{found.number} {found.name}: not yet.", "", *ticks, ""]
     lines += ["Look at the first cross, on its smallest case:", "", *_case(min(failing, key=lambda t: t.size))]
     if mistake:
-        lines += ["", f"Your answers are those of a known mistake: {mistake}"]
+        lines += ["", textwrap.fill(f"This is what a known mistake gives: {mistake}", WIDTH)]
     where = f"{found.check_line.removesuffix(')')}, seed={seed})"
     lines += ["", f"A hint: hint({found.name!r}).   The same numbers again: {where}"]
     return "\n".join(lines)
@@ -31,19 +33,20 @@ def failed(found: exercise.Exercise, done: list[trials.Trial], mistake: str | No
 
 def right_value(found: exercise.Explain) -> str:
     """For a right number or letter."""
-    return f"{found.number} {found.name}: right. {found.why}"
+    return textwrap.fill(f"{found.number} {found.name}: right. {found.why}", WIDTH)
 
 
 def wrong_value(found: exercise.Explain, text: str, reason: str | None) -> str:
     """For a wrong one, with the reason where it is known."""
-    reason = f" {reason}" if reason else ""
-    return f"{found.number} {found.name}: not yet; {text}.{reason}\n\nA hint: hint({found.name!r})."
+    text = textwrap.fill(f"{found.number} {found.name}: not yet; {text}. {reason or ''}", WIDTH)
+    return f"{text}\n\nA hint: hint({found.name!r})."
 
 
 def wrong_cause(found: exercise.Bug, done: list[trials.Trial], why_not: str) -> str:
     """For a bug that is mended but not understood."""
     lines = [f"{found.number} {found.name}: your function is right, the cause not yet.", "", *_ticks(done)]
-    return "\n".join([*lines, "", why_not[0].upper() + why_not[1:], "", f"A hint: hint({found.name!r})."])
+    why_not = textwrap.fill(why_not[0].upper() + why_not[1:], WIDTH)
+    return "\n".join([*lines, "", why_not, "", f"A hint: hint({found.name!r})."])
 
 
 def _ticks(done: list[trials.Trial]) -> list[str]:
@@ -58,7 +61,7 @@ def _case(trial: trials.Trial) -> list[str]:
     lines = [f"  {trial.case.note}"] if trial.case.note else []
     lines += [line for name, x in trial.case.args.items() for line in _rows(name, x)]
     if reply.fault:
-        lines += ["", f"  On this, {reply.fault}."]
+        lines += ["", f"  On this, {reply.fault}"]
     else:
         lines += [f"  judged is {trial.case.reads}:"] if trial.case.reads else []
         lines += _rows("expected", trial.expected) + _rows("yours", reply.value)
@@ -75,15 +78,14 @@ def _rows(name: str, x: Any) -> list[str]:
     x = x if isinstance(x, plain.Plain) else plain.to_plain(x)
     if x.shape is None:
         return [f"  {name:10}{x.values[0]}"]
-    label = f"  {name:10}{x.type} {x.shape}"
+    label = f"  {name:10}{f'{x.type} {x.shape}':18}"
     if not 0 < len(x.values) <= SHOWN:
         return [label]
     width = max(x.shape[-1], 1) if x.shape else 1
     numbers = [_number(value) for value in x.values]
     pad = max(map(len, numbers))
     rows = ["  ".join(n.rjust(pad) for n in numbers[i : i + width]) for i in range(0, len(numbers), width)]
-    first, rest = f"{label}   ", rows[1:]
-    return [first + rows[0], *(" " * len(first) + row for row in rest)]
+    return [f"{label}   {rows[0]}", *(f"{'':{len(label)}}   {row}" for row in rows[1:])]
 
 
 def _number(value: Any) -> str:

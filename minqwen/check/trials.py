@@ -8,7 +8,7 @@ import torch
 
 from minqwen.check import ask, plain, registry
 from minqwen.check.exercise import Exercise
-from minqwen.check.parts import Case, Test
+from minqwen.check.parts import Case, Test, WrongAnswer
 
 DRAWS = 2  # how often each test draws its cases: the same shapes, other values
 
@@ -55,12 +55,25 @@ def run_tests(found: Exercise, answer: Callable[..., Any], seed: int = 0, guarde
 
 
 def mistake(found: Exercise, done: list[Trial]) -> str | None:
-    """The sentence of the first wrong answer that replies to every case as this answer did."""
+    """The sentence of the wrong answer that replies as this answer did.
+
+    Few make one mistake only, so it need not agree everywhere: on all cases of the first property that fails, and on
+    most cases that fail. Of several the one that agrees most often.
+    """
+    failing = [trial for trial in done if not trial.passed]
+    first = [trial for trial in done if trial.test is failing[0].test]
+    best, most = None, 0
     for wrong in found.wrong_answers.values():
-        replies = (ask.ask(wrong.function, trial.case, found, guarded=False) for trial in done)
-        if all(_alike(reply, trial.reply) for reply, trial in zip(replies, done)):
-            return wrong.sentence
-    return None
+        if _agreeing(found, wrong, first) < len(first) or 2 * _agreeing(found, wrong, failing) <= len(failing):
+            continue
+        agreeing = _agreeing(found, wrong, done)
+        if agreeing > most:
+            best, most = wrong.sentence, agreeing
+    return best
+
+
+def _agreeing(found: Exercise, wrong: WrongAnswer, done: list[Trial]) -> int:
+    return sum(_alike(ask.ask(wrong.function, t.case, found, guarded=False), t.reply) for t in done)
 
 
 def _alike(a: ask.Reply, b: ask.Reply) -> bool:

@@ -56,7 +56,7 @@ def _value(answer: Any) -> float | str | None:
     return float(numbers[0]) if len(numbers) == 1 and type(numbers[0]) is not bool else None
 
 
-def _agree(value: float | str, wanted: float | str, tolerance: float) -> bool:
+def _agree(value: float | str, wanted: float | int | str, tolerance: float) -> bool:
     if isinstance(value, str) or isinstance(wanted, str):
         return value == wanted
     margin = max(tolerance, 1e-9) * (wanted if wanted > 0 else -wanted)

@@ -126,7 +126,9 @@ You may use three functions of the library, or your own: `split_heads(x, n_heads
         Test("the mask holds in every head", _masked),
         Test("Wᴼ mixes the channels of the heads", _output),
         Test("when the tokens move, their results move with them", _token_order),
-        draw.gradients("x and all four weights learn", ("x", "wq", "wk", "wv", "wo"), lambda rng: _given(rng, 3, 2, 2)),
+        draw.gradients(
+            "a gradient reaches x and all four weights", ("x", "wq", "wk", "wv", "wo"), lambda rng: _given(rng, 3, 2, 2)
+        ),
     ),
     wrong_answers={
         "no_output_projection": _wrong(

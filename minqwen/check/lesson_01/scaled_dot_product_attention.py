@@ -75,21 +75,19 @@ def _masked(rng: torch.Generator) -> list[Case]:
 def _hidden(rng: torch.Generator) -> list[Case]:
     given = {**_qkv(rng, T=3, S=3, D=2, Dv=1), "mask": torch.ones(3, 3, dtype=torch.bool).tril()}
     louder = {**given, "k": given["k"] * torch.tensor([[1.0], [1.0], [30.0]])}
-    note = "key 2 is hidden from queries 0 and 1"
-    return [Case(louder, _loops(**given)[:2], note, lambda out: out[:2], "rows 0 and 1")]
+    return [Case(louder, _loops(**given)[:2], "key 2 is hidden from rows 0 and 1", lambda out: out[:2], "rows 0 and 1")]
 
 
 def _key_order(rng: torch.Generator) -> list[Case]:
     given = _qkv(rng, T=2, S=3, D=2, Dv=1)
-    order = torch.tensor([2, 0, 1])
-    return [Case({**given, "k": given["k"][order], "v": given["v"][order]}, _loops(**given), "keys and values moved")]
+    return [Case({**given, "k": given["k"].roll(1, 0), "v": given["v"].roll(1, 0)}, _loops(**given), "keys moved on")]
 
 
 def _leading(rng: torch.Generator) -> list[Case]:
     given = _qkv(rng, 3, 5, 7, 2, 2, 3)
     shared = _case({**given, "mask": draw.mask(rng, 3, 5)}, "one mask for all sequences and heads")
-    padding = _case({**given, "mask": draw.mask(rng, 2, 1, 1, 5)}, "padding: a mask for each sequence")
-    return [_case(given), shared, padding]
+    each = _case({**given, "mask": draw.mask(rng, 2, 1, 3, 5)}, "a mask for each sequence, the same for all heads")
+    return [_case(given), shared, each]
 
 
 def _no_key(rng: torch.Generator) -> list[Case]:
@@ -100,8 +98,7 @@ def _no_key(rng: torch.Generator) -> list[Case]:
 def _dtypes(rng: torch.Generator) -> list[Case]:
     cases = []
     for dtype in (torch.float64, torch.bfloat16):
-        given = {name: x.to(dtype) for name, x in _qkv(rng, 2, 3, 5, 2).items()}
-        nothing = torch.empty(0, dtype=dtype)
+        given, nothing = {n: x.to(dtype) for n, x in _qkv(rng, 2, 3, 5, 2).items()}, torch.empty(0, dtype=dtype)
         cases.append(Case(given, nothing, read=lambda out: out.flatten()[:0], reads="the type of the result"))
     return cases
 
@@ -126,8 +123,8 @@ $$\\text{result} = \\text{softmax}\\left(q\\,k^\\top / \\sqrt{D}\\right) v$$
 - `q` has shape `(..., T, D)`: T queries of width D. `k` is `(..., S, D)` and `v` is `(..., S, Dv)`: S keys, each with a
   value. The dots stand for any leading dimensions (batch, heads), the same in all three. The result is `(..., T, Dv)`.
 - The scores `q kᵀ / √D` have shape `(..., T, S)`; the softmax runs over the S keys, so each query's weights sum to 1.
-- `mask` is None or boolean, shape `(T, S)` or anything that broadcasts to `(..., T, S)`. **True means: this query may
-  attend to this key.** Where it is False the weight is exactly 0, and the others still sum to 1.
+- `mask` is None or boolean, of shape `(T, S)`, or `(..., T, S)` where leading sizes may be 1. **True means: this query
+  may attend to this key.** Where it is False the weight is exactly 0, and the others still sum to 1.
 - A query that may see no key at all gets a row of zeros (a softmax over nothing would be 0/0, NaN).
 
 Small enough for paper: D = 1, one query `[[1.]]`, keys `[[0.], [0.]]`, values `[[2.], [6.]]`. Both scores are 0, both
@@ -155,7 +152,7 @@ weights ½, the result is `[[4.]]`. With `mask=[[True, False]]` it is `[[2.]]`.
         Test("leading dimensions pass through, and masks broadcast over them", _leading),
         Test("a query that may see no key gets zeros", _no_key),
         Test("the result has the type of q", _dtypes),
-        draw.gradients("q, k and v all learn", ("q", "k", "v"), lambda rng: _qkv(rng, 2, 3, 5, 2)),
+        draw.gradients("a gradient reaches q, k and v", ("q", "k", "v"), lambda rng: _qkv(rng, 2, 3, 5, 2)),
     ),
     wrong_answers={
         "no_scale": _wrong(

@@ -24,8 +24,8 @@ def _case(x: Tensor, n_heads: int, note: str = "") -> Case:
 
 
 def _neighbours(rng: torch.Generator) -> list[Case]:
-    x = torch.arange(12.0).reshape(2, 6) + torch.randint(0, 50, (1,), generator=rng)
-    return [_case(x, 2, "two tokens of six channels: head 0 owns the first three")]
+    x = torch.arange(12.0).reshape(3, 4) + torch.randint(0, 50, (1,), generator=rng)
+    return [_case(x, 2, "three tokens of four channels: head 0 owns the first two")]
 
 
 def _one_sequence(rng: torch.Generator) -> list[Case]:
@@ -59,11 +59,12 @@ its own part of all tokens.
 - Head h owns D **neighbouring** channels: `out[..., h, t, d] = x[..., t, h * D + d]`.
 - The dots stand for any leading dimensions, also none. C is always a multiple of `n_heads` here.
 
-For example, two tokens of four channels and two heads, `x = [[1, 2, 3, 4], [5, 6, 7, 8]]`:
+For example, three tokens of four channels and two heads:
 
 ```text
-head 0:  [[1, 2],     head 1:  [[3, 4],
-          [5, 6]]               [7, 8]]
+x = [[1,  2,  3,  4],      head 0:  [[1,  2],      head 1:  [[ 3,  4],
+     [5,  6,  7,  8],                [5,  6],                [ 7,  8],
+     [9, 10, 11, 12]]                [9, 10]]                [11, 12]]
 ```
 
 The result may be a view of `x`: no number has to move.
@@ -83,7 +84,7 @@ The result may be a view of `x`: no number has to move.
         Test("agrees with plain loops on one sequence", _one_sequence),
         Test("agrees with plain loops under leading dimensions", _leading),
         Test("a single head owns all channels", _one_head),
-        draw.gradients("x learns", ("x",), lambda rng: {"x": draw.normal(rng, 3, 10), "n_heads": 2}),
+        draw.gradients("a gradient reaches x", ("x",), lambda rng: {"x": draw.normal(rng, 3, 10), "n_heads": 2}),
     ),
     wrong_answers={
         "reshaped_only": _wrong(

@@ -137,7 +137,9 @@ pair becomes (−3, 1) and the second stays: the result is `[-3, 2, 1, 4]`.
         Test("a score sees only the distance between query and key", _distance),
         Test("leading dimensions pass through, and angles broadcast over them", _leading),
         Test("the result has the dtype of x", _dtypes),
-        draw.gradients("x learns", ("x",), lambda rng: {"x": draw.normal(rng, 2, 6), "angles": _angles(rng, 2, 3)}),
+        draw.gradients(
+            "a gradient reaches x", ("x",), lambda rng: {"x": draw.normal(rng, 2, 6), "angles": _angles(rng, 2, 3)}
+        ),
     ),
     wrong_answers={
         "interleaved": _wrong(

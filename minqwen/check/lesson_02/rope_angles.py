@@ -74,7 +74,8 @@ Write `rope_angles(positions, d_head, base=10000.0)`: by which angle, in radians
 each position.
 
 - `positions` has shape `(..., T)`: the positions of T tokens, counted from 0, in any order; whole numbers (int64), or
-  float32 numbers that need not be whole. `d_head` is the width D of a head, even here. The dots are leading dimensions.
+  float32 numbers that need not be whole. `d_head` is the width D of a head, even here; `base` is a number. The dots are
+  leading dimensions.
 - The result is float32 of shape `(..., T, D/2)`: pair i = 0 … D/2 − 1 turns by
 
 $$\\text{angles}[..., t, i] = \\text{positions}[..., t] \\cdot \\text{base}^{-2i/D}$$

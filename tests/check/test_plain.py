@@ -1,0 +1,59 @@
+"""Plain data and its comparison. Oracle: Python's own numbers, written out."""
+
+import math
+
+import pytest
+import torch
+
+from minqwen.check import plain
+
+
+def test_a_tensor_becomes_its_type_its_shape_and_its_numbers():
+    x = torch.tensor([[1.5, 2.0], [0.0, -1.0]], dtype=torch.bfloat16, requires_grad=True)
+    assert plain.to_plain(x.mT) == plain.Plain("bfloat16", (2, 2), [1.5, 0.0, 2.0, -1.0])
+    assert plain.to_plain(True) == plain.Plain("bool", None, [True])
+
+
+class Subclass(torch.Tensor):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (None, "is the return missing?"),
+        ([1.0], "returned a list; a plain torch.Tensor"),
+        (torch.zeros(2).as_subclass(Subclass), "Subclass; a plain torch.Tensor"),
+        (torch.zeros(2, device="meta"), "an ordinary one on cpu is wanted"),
+        (torch.zeros(2, 2).to_sparse(), "an ordinary one on cpu is wanted"),
+    ],
+)
+def test_what_is_no_plain_tensor_is_refused_in_words(x, words):
+    with pytest.raises(TypeError, match=words):
+        plain.to_plain(x)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        pytest.param(1.0, 1.0 + 1e-7, True, id="rounding"),
+        pytest.param(1.0, 1.001, False, id="a mistake"),
+        pytest.param(1e6, 1e6 + 1, True, id="rounding of a large number"),
+        pytest.param(math.nan, math.nan, True, id="NaN is what NaN is"),
+        pytest.param(math.nan, 1.0, False, id="NaN is no number"),
+        pytest.param(1.0, math.inf, False, id="infinity is not near"),
+        pytest.param(math.inf, math.inf, True, id="infinity is itself"),
+        pytest.param(-math.inf, math.inf, False, id="infinity has a sign"),
+    ],
+)
+def test_numbers_are_the_same_up_to_rounding(a, b, same):
+    assert plain.same(plain.to_plain(torch.tensor([a])), plain.to_plain(torch.tensor([b]))) is same
+
+
+def test_whole_numbers_and_truth_values_are_compared_exactly():
+    assert not plain.same(plain.to_plain(torch.tensor([10**9])), plain.to_plain(torch.tensor([10**9 + 1])))
+    assert not plain.same(plain.to_plain(torch.tensor([True])), plain.to_plain(torch.tensor([1])))
+
+
+def test_another_shape_is_not_the_same():
+    assert not plain.same(plain.to_plain(torch.zeros(2, 3)), plain.to_plain(torch.zeros(3, 2)))

@@ -1,0 +1,76 @@
+"""`using`. Oracle: the library itself, inside and outside of the block."""
+
+import pytest
+import torch
+
+from minqwen.check import check, using
+from minqwen.model import Qwen, QwenConfig, attention, rope
+
+
+def apply_rope(x, angles):
+    return x
+
+
+def split_heads(x, n_heads):
+    width = x.shape[-1] // n_heads
+    return torch.stack([x[..., h * width : (h + 1) * width] for h in range(n_heads)], dim=-3)
+
+
+def test_the_model_runs_on_the_learners_function_inside_the_block_only():
+    torch_state = torch.get_rng_state()
+    model = Qwen(QwenConfig(vocab_size=17, d_model=14, n_layers=2, n_heads=1, n_kv_heads=1, d_ff=13, max_length=11))
+    torch.set_rng_state(torch_state)
+    ids = torch.tensor([[3, 1, 4, 1, 5]])
+    before = model(ids)
+    with using(split_heads):
+        torch.testing.assert_close(model(ids), before)
+    with using(apply_rope):
+        assert (model(ids) - before).abs().max() > 1e-6
+    assert model(ids).equal(before)
+
+
+def test_the_library_is_itself_again_after_an_error():
+    before = rope.apply_rope
+    with pytest.raises(KeyboardInterrupt), using(apply_rope):
+        assert rope.apply_rope is apply_rope
+        raise KeyboardInterrupt
+    assert rope.apply_rope is before
+
+
+def test_blocks_may_stand_in_blocks():
+    before = rope.apply_rope, attention.split_heads
+
+    def other(x, angles):
+        return -x
+
+    other.__name__ = "apply_rope"
+    with using(apply_rope), using(split_heads):
+        with using(other):
+            assert rope.apply_rope is other
+        assert rope.apply_rope is apply_rope and attention.split_heads is split_heads
+    assert (rope.apply_rope, attention.split_heads) == before
+
+
+def test_a_check_inside_the_block_still_checks_the_learner_against_the_library():
+    with using(split_heads):
+        assert check(split_heads)
+    with using(apply_rope):
+        assert not check(apply_rope)
+
+
+def test_what_the_library_does_not_have_is_refused_with_the_way_out():
+    def fixed(x):
+        return x
+
+    def spllit_heads(x):
+        return x
+
+    with pytest.raises(ValueError, match=r"list\(EXERCISES\) shows all names"), using(fixed):
+        pass
+    with pytest.raises(ValueError, match="did you mean split_heads"), using(spllit_heads):
+        pass
+    with pytest.raises(ValueError, match=r"define it with def, then using\(apply_rope\)"), using(3):
+        pass
+    fixed.__name__ = "02_interleaved"
+    with pytest.raises(ValueError, match="using works with: causal_mask"), using(fixed):
+        pass

@@ -1,0 +1,54 @@
+"""What learners read. Oracle: the report, written out."""
+
+import torch
+
+from minqwen.check import EXERCISES, check, parts, plain, report, trials
+
+EXPECTED = """\
+1.1 causal_mask: not yet.
+
+  ✗ as many queries as keys: a query sees itself and its past
+  ✗ more keys than queries: every query also sees all that the cache holds
+  ✗ fewer keys than queries: the first queries see nothing
+
+Look at the first cross, on its smallest case:
+
+  T         1
+  S         1
+  expected  bool (1, 1)          True
+  yours     bool (1, 1)          False
+
+  1 of 1 differ, the first at [0, 0]: expected True, yours False.
+
+This is what a known mistake gives: a token cannot see itself; the diagonal belongs to the past.
+
+A hint: hint('causal_mask').   The same numbers again: check(causal_mask, seed=3)
+"""
+
+
+def test_a_report_shows_the_smallest_case_of_the_first_cross_and_names_the_mistake(capsys):
+    def causal_mask(T, S):
+        return torch.ones(T, S, dtype=torch.bool).tril(S - T - 1)
+
+    check(causal_mask, seed=3)
+    assert capsys.readouterr().out == EXPECTED
+
+
+def test_two_mistakes_at_once_are_named_one_after_the_other():
+    def scaled_dot_product_attention(q, k, v, mask=None):
+        scores = q @ k.mT  # no scale, and no zeros for a query that may see no key
+        return (scores if mask is None else scores.masked_fill(~mask, float("-inf"))).softmax(-1) @ v
+
+    wrong = EXERCISES["scaled_dot_product_attention"].wrong_answers
+    assert check(scaled_dot_product_attention).mistake == wrong["no_scale"].sentence
+
+
+def test_small_tensors_are_shown_in_rows_and_large_ones_by_their_shape():
+    tests = [parts.Test("a test", lambda rng: [])]
+    given = {"x": torch.arange(6.0).reshape(2, 3), "big": torch.zeros(5, 7), "n": 2, "mask": None}
+    expected = plain.to_plain(torch.zeros(2))
+    trial = trials.Trial(tests[0], parts.Case(given, note="a note"), expected)
+    done = trials.Trial(trial.test, trial.case, expected, trial.reply.__class__(kind="x", fault="it did x."))
+    text = report.failed(EXERCISES["causal_mask"], [done], None, 0)
+    assert "a note\n  x         float32 (2, 3)       0  1  2\n                                 3  4  5\n" in text
+    assert "  big       float32 (5, 7)    \n  n         2\n  mask      None\n\n  On this, it did x." in text
