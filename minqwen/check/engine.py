@@ -43,6 +43,7 @@ def check(answer: Any, name: str | None = None, *, cause: str | None = None, see
     A function of the library is known by its name: check(apply_rope). Other answers name their exercise:
     check(64, "01_variance"), check(fixed, "02_interleaved", cause="a"). The seed of a report repeats its numbers.
     """
+    __tracebackhide__ = True  # a notebook then shows an error at the learner's line, not here
     found = registry.find(_name(answer) if name is None else name)
     if answer is ...:  # where an exercise starts from
         raise NotImplementedError(f"{found.name} is not written yet; {found.check_line} will look at it when it is")
@@ -56,6 +57,7 @@ def check(answer: Any, name: str | None = None, *, cause: str | None = None, see
 
 
 def _of_function(found: exercise.Exercise, answer: Any, cause: str | None, seed: int) -> verdict.Verdict:
+    __tracebackhide__ = True
     if not callable(answer):
         raise ValueError(
             f"{found.name} asks for a function, but check was given a {type(answer).__name__}; "
@@ -73,6 +75,7 @@ def _of_function(found: exercise.Exercise, answer: Any, cause: str | None, seed:
 
 
 def _name(answer: Any) -> str:
+    __tracebackhide__ = True
     name = getattr(answer, "__name__", None)
     if not isinstance(name, str):
         raise ValueError(

@@ -84,6 +84,14 @@ def test_a_stub_raises_not_implemented_error_and_says_what_to_run(answer):
         check(answer, "apply_rope")
 
 
+@pytest.mark.parametrize("answer", [..., lambda x, angles: unwritten()])
+def test_a_notebook_shows_that_error_without_our_lines(answer):
+    with pytest.raises(NotImplementedError) as raised:
+        check(answer, "apply_rope")
+    ours = [frame.frame.f_locals for frame in inspect.getinnerframes(raised.tb) if "minqwen" in frame.filename]
+    assert ours and all(local["__tracebackhide__"] for local in ours)
+
+
 def unwritten():
     raise NotImplementedError("exercise")
 
