@@ -143,6 +143,11 @@ You may use three functions of the library, or your own: `split_heads(x, n_heads
             "the projections are used as (in, out); weights are (out, in), as in torch.nn.Linear: x @ w.mT.",
             ("x @ w.mT", "x @ w"),
         ),
+        "nothing_transposed": _wrong(
+            "all four weights are used as (in, out); they are (out, in), as in torch.nn.Linear: x @ w.mT.",
+            ("x @ w.mT", "x @ w"),
+            ("@ wo.mT", "@ wo"),
+        ),
         "one_wide_head": _wrong(
             "n_heads has no effect: this is one head over all channels.",
             ("@ w.mT, n_heads)", "@ w.mT, 1)"),
