@@ -23,7 +23,7 @@ def causal_mask(T: int, S: int) -> Bool[Tensor, "{T} {S}"]:
 def attention_weights(
     q: Float[Tensor, "*batch T D"],
     k: Float[Tensor, "*batch S D"],
-    mask: Bool[Tensor, "*#batch T S"] | None = None,
+    mask: Bool[Tensor, "*#batch #T S"] | None = None,
 ) -> Float[Tensor, "*batch T S"]:
     """softmax(q kᵀ / √D) over the keys that the mask allows; a query that may see no key gets zeros.
 
@@ -57,7 +57,7 @@ def scaled_dot_product_attention(
     q: Float[Tensor, "*batch T D"],
     k: Float[Tensor, "*batch S D"],
     v: Float[Tensor, "*batch S Dv"],
-    mask: Bool[Tensor, "*#batch T S"] | None = None,
+    mask: Bool[Tensor, "*#batch #T S"] | None = None,
 ) -> Float[Tensor, "*batch T Dv"]:
     """softmax(q kᵀ / √D) v, where mask is True for the keys that a query may attend to."""
     return attention_weights(q, k, mask) @ v

@@ -34,4 +34,4 @@ def test_a_hint_takes_the_function_as_well(capsys):
     def split_heads(x, n_heads): ...
 
     hint(split_heads)
-    assert "1.3 split_heads, hint 1 of 4" in capsys.readouterr().out
+    assert "1.5 split_heads, hint 1 of 4" in capsys.readouterr().out

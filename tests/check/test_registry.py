@@ -16,7 +16,7 @@ def test_an_unknown_name_gets_the_nearest_ones():
 
 
 def test_exercises_are_a_mapping():
-    assert list(EXERCISES)[:2] == ["causal_mask", "scaled_dot_product_attention"]
+    assert list(EXERCISES)[:3] == ["01_variance", "causal_mask", "scaled_dot_product_attention"]
     assert "01_variance" in EXERCISES and "variance" not in EXERCISES and EXERCISES.get("quantum") is None
     assert EXERCISES["apply_rope"] is EXERCISES["apply_rope"]
 

@@ -5,7 +5,7 @@ import torch
 from minqwen.check import EXERCISES, check, parts, plain, report, trials
 
 EXPECTED = """\
-1.1 causal_mask: not yet.
+1.2 causal_mask: not yet.
 
   ✗ as many queries as keys: a query sees itself and its past
   ✗ more keys than queries: every query also sees all that the cache holds

@@ -132,3 +132,10 @@ def test_a_mask_of_the_wrong_kind_is_refused_without_the_shape_checker_too(qkv, 
     bare = inspect.unwrap(attention.attention_weights)  # as in a notebook, where no hook checks shapes
     with pytest.raises(ValueError, match=remedy):
         bare(*qkv[:2], mask)
+
+
+def test_a_padding_mask_of_one_row_holds_for_every_query(qkv):
+    padding = torch.arange(S)[None] < torch.tensor([[4], [6]])  # (B, S), as it comes
+    everywhere = padding[:, None, None, :].expand(B, 1, T, S)
+    ours = attention.scaled_dot_product_attention(*qkv, padding[:, None, None, :])
+    assert_close(ours, attention.scaled_dot_product_attention(*qkv, everywhere))

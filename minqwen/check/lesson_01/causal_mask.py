@@ -1,4 +1,4 @@
-"""Exercise 1.1, the mask that hides the future. Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.3."""
+"""Exercise 1.2, the mask that hides the future. Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.3."""
 
 from functools import partial
 
@@ -39,7 +39,7 @@ _wrong = partial(parts.mistake, attention.causal_mask)
 EXERCISE = exercise.Implement(
     name="causal_mask",
     lesson="01_attention",
-    number="1.1",
+    number="1.2",
     title="Hide the future",
     library=attention.causal_mask,
     statement="""\

@@ -1,4 +1,4 @@
-"""Exercise 1.6, a mask that comes too late. Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.3."""
+"""Exercise 1.4, a mask that comes too late. Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.3."""
 
 import math
 from functools import partial
@@ -10,40 +10,38 @@ from minqwen.check import draw, exercise, parts
 from minqwen.check.parts import Case, Cause, Test
 
 
-def broken(q: Tensor, k: Tensor, mask: Tensor) -> Tensor:
-    """softmax(q kᵀ / √D) over the keys that the mask allows."""
-    scores = q @ k.mT / q.shape[-1] ** 0.5
-    weights = scores.softmax(dim=-1)
-    return weights.masked_fill(~mask, 0.0)
+def broken(scores: Tensor, mask: Tensor) -> Tensor:
+    """The softmax of each row of scores over the keys that the mask allows."""
+    shares = scores.softmax(dim=-1)
+    return shares.masked_fill(~mask, 0.0)
 
 
-def _loops(q: Tensor, k: Tensor, mask: Tensor) -> Tensor:
+def _loops(scores: Tensor, mask: Tensor) -> Tensor:
     rows = []
-    for t, query in enumerate(q.tolist()):
-        scores = [sum(a * b for a, b in zip(query, key)) / math.sqrt(len(query)) for key in k.tolist()]
-        shares = [math.exp(score) if mask[t, s] else 0.0 for s, score in enumerate(scores)]
+    for row, allowed in zip(scores.tolist(), mask.tolist()):
+        shares = [math.exp(score) if may else 0.0 for score, may in zip(row, allowed)]
         rows.append([share / sum(shares) for share in shares])
-    return torch.tensor(rows, dtype=torch.float64).to(q.dtype)
+    return torch.tensor(rows, dtype=torch.float64).to(scores.dtype)
 
 
-def _given(rng: torch.Generator, T: int, S: int, D: int) -> dict[str, Tensor]:
-    return {"q": draw.normal(rng, T, D), "k": draw.normal(rng, S, D), "mask": draw.mask(rng, T, S)}
+def _given(rng: torch.Generator, T: int, S: int) -> dict[str, Tensor]:
+    return {"scores": draw.normal(rng, T, S), "mask": draw.mask(rng, T, S)}
 
 
 def _sums(rng: torch.Generator) -> list[Case]:
-    return [Case(_given(rng, 2, 3, 2), torch.ones(2), read=lambda out: out.sum(dim=-1), reads="the sum of each row")]
+    return [Case(_given(rng, 2, 3), torch.ones(2), read=lambda out: out.sum(dim=-1), reads="the sum of each row")]
 
 
 def _zeros(rng: torch.Generator) -> list[Case]:
-    given = _given(rng, 2, 3, 2)
+    given = _given(rng, 2, 3)
     hidden = ~given["mask"]
     expected = torch.zeros(int(hidden.sum()))
     return [Case(given, expected, read=lambda out: out[hidden], reads="the weights of hidden keys")]
 
 
 def _values(rng: torch.Generator) -> list[Case]:
-    T, S, D = draw.sizes(rng, 3)
-    given = [_given(rng, 2, 3, 2), _given(rng, T, S, D)]
+    T, S = draw.sizes(rng, 2)
+    given = [_given(rng, 2, 3), _given(rng, T, S)]
     return [Case(args, _loops(**args)) for args in given]
 
 
@@ -64,24 +62,24 @@ _wrong = partial(parts.mistake, broken)
 EXERCISE = exercise.Bug(
     name="01_mask_after_softmax",
     lesson="01_attention",
-    number="1.6",
+    number="1.4",
     title="A mask that comes too late",
     broken=broken,
     mend=(
-        ("weights = scores.softmax(dim=-1)", 'scores = scores.masked_fill(~mask, float("-inf"))'),
-        ("return weights.masked_fill(~mask, 0.0)", "return scores.softmax(dim=-1)"),
+        ("shares = scores.softmax(dim=-1)", 'hidden = scores.masked_fill(~mask, float("-inf"))'),
+        ("return shares.masked_fill(~mask, 0.0)", "return hidden.softmax(dim=-1)"),
     ),
     imports="import torch\nfrom torch import Tensor",
     symptom="""\
-q = k = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
-weights = broken(q, k, torch.ones(3, 3, dtype=torch.bool).tril())
+scores = torch.tensor([[2.0, 1.0, 0.0], [1.0, 2.0, 1.0], [0.0, 1.0, 2.0]])
+weights = broken(scores, torch.ones(3, 3, dtype=torch.bool).tril())
 print("each row should sum to 1, but:", weights.sum(dim=-1))""",
     statement=f"""\
-`broken(q, k, mask)` should give attention weights: q is `(T, D)`, k is `(S, D)`, the mask is boolean `(T, S)`, True
-where a key may be attended to, and the result is `(T, S)`. Hidden keys must have weight 0, and every row must sum
-to 1. Every query may see at least one key. The zeros are there, but look at the sums.
+`broken(scores, mask)` should turn scores into attention weights: scores and result are `(T, S)`, the mask is boolean
+`(T, S)`, True where a key may be attended to. Hidden keys must have weight 0, and every row must sum to 1. Every query
+may see at least one key. The zeros are there, but look at the sums.
 
-Write `fixed(q, k, mask)`, and set `cause` to the letter of the cause:
+Write `fixed(scores, mask)`, and set `cause` to the letter of the cause:
 
 {parts.listed(_CAUSES)}
 """,
@@ -106,13 +104,13 @@ Write `fixed(q, k, mask)`, and set `cause` to the letter of the cause:
         "as_given": _wrong("this is the function as it was given.", ("def broken(", "def fixed(")),
         "zero_for_hidden": _wrong(
             "hidden scores are set to 0 before the softmax, but e⁰ = 1 still takes a share; which number takes none?",
-            ("weights = scores.softmax(dim=-1)", "scores = scores.masked_fill(~mask, 0.0)"),
-            ("return weights.masked_fill(~mask, 0.0)", "return scores.softmax(dim=-1)"),
+            ("shares = scores.softmax(dim=-1)", "hidden = scores.masked_fill(~mask, 0.0)"),
+            ("return shares.masked_fill(~mask, 0.0)", "return hidden.softmax(dim=-1)"),
         ),
         "other_way_round": _wrong(
             "now the mask comes before the softmax, but it hides what it should allow: True = may be attended to.",
-            ("weights = scores.softmax(dim=-1)", 'scores = scores.masked_fill(mask, float("-inf"))'),
-            ("return weights.masked_fill(~mask, 0.0)", "return scores.softmax(dim=-1)"),
+            ("shares = scores.softmax(dim=-1)", 'hidden = scores.masked_fill(mask, float("-inf"))'),
+            ("return shares.masked_fill(~mask, 0.0)", "return hidden.softmax(dim=-1)"),
         ),
     },
 )

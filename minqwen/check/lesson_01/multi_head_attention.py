@@ -1,4 +1,4 @@
-"""Exercise 1.4, several attentions side by side. Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.2."""
+"""Exercise 1.6, several attentions side by side. Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.2."""
 
 import math
 from functools import partial
@@ -89,7 +89,7 @@ _wrong = partial(parts.mistake, attention.multi_head_attention)
 EXERCISE = exercise.Implement(
     name="multi_head_attention",
     lesson="01_attention",
-    number="1.4",
+    number="1.6",
     title="Several heads, side by side",
     library=attention.multi_head_attention,
     twins=(F.multi_head_attention_forward,),

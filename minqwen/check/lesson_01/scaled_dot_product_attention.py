@@ -1,4 +1,4 @@
-"""Exercise 1.2, attention itself. Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.1, equation 1."""
+"""Exercise 1.3, attention itself. Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.1, equation 1."""
 
 import math
 from functools import partial
@@ -109,7 +109,7 @@ _NO_ZEROS = ("weights = weights.masked", "weights.masked")
 EXERCISE = exercise.Implement(
     name="scaled_dot_product_attention",
     lesson="01_attention",
-    number="1.2",
+    number="1.3",
     title="Average the values by how well query and key agree",
     library=attention.scaled_dot_product_attention,
     reference=_reference,

@@ -1,4 +1,4 @@
-"""Exercise 1.3, from one wide vector to several heads. Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.2."""
+"""Exercise 1.5, from one wide vector to several heads. Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.2."""
 
 from functools import partial
 
@@ -47,7 +47,7 @@ _wrong = partial(parts.mistake, attention.split_heads)
 EXERCISE = exercise.Implement(
     name="split_heads",
     lesson="01_attention",
-    number="1.3",
+    number="1.5",
     title="Cut the channels into heads",
     library=attention.split_heads,
     may_view=True,

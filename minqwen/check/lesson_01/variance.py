@@ -1,4 +1,4 @@
-"""Exercise 1.5, why scores are divided. Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.1, footnote 4."""
+"""Exercise 1.1, why scores are divided. Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.1, footnote 4."""
 
 from minqwen.check import exercise
 from minqwen.check.parts import WrongAnswer
@@ -6,7 +6,7 @@ from minqwen.check.parts import WrongAnswer
 EXERCISE = exercise.Explain(
     name="01_variance",
     lesson="01_attention",
-    number="1.5",
+    number="1.1",
     title="The variance of a score before it is divided",
     formula="64",
     statement="""\

@@ -13,8 +13,8 @@ from minqwen.check.parts import Cause
 def broken(x: Tensor, angles: Tensor) -> Tensor:
     """Pair i of x, which is (x[i], x[i + D/2]), turned by its angle."""
     first, second = x[..., 0::2], x[..., 1::2]
-    cos, sin = angles.cos(), angles.sin()
-    turned = [first * cos - second * sin, second * cos + first * sin]
+    c, s = angles.cos(), angles.sin()
+    turned = [first * c - second * s, second * c + first * s]
     return torch.stack(turned, dim=-1).flatten(-2)
 
 
