@@ -43,7 +43,8 @@ def attention_page(model: Qwen, tokenizer: Any, texts: Sequence[str], path: str 
     page = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(data=_inside_script(data), table=table)
     Path(path).write_text(page, encoding="utf-8")
     frame = f'<iframe srcdoc="{html.escape(page)}" sandbox="allow-scripts" title="Attention of every head"'
-    style = "width:100%; height:760px; border:1px solid #ccc; border-radius:8px"
+    height = 700 + 16 * max(map(len, tokens))  # so that a narrow notebook shows the bars below the heads
+    style = f"width:100%; height:{height}px; border:1px solid #ccc; border-radius:8px"
     return HTML(
         f'<div>{frame} style="{style}"></iframe><details><summary>The same as a table</summary>{table}</details></div>'
     )

@@ -80,14 +80,14 @@ class Inspector(explorer.Explorer):
     def __init__(self, model: Qwen, tokenizer: Any, text: str):
         self._model, self._tokenizer = model, tokenizer
         config = model.config
-        wide = {"style": {"description_width": "5em"}, "layout": Layout(width="30em")}
+        wide = {"style": {"description_width": "5em"}, "layout": Layout(width="26em")}
         controls = {
             "sentence": Text(text, description="sentence", continuous_update=False, **wide),
             "layer": IntSlider(0, 0, config.n_layers - 1, description="layer", continuous_update=False, **wide),
             "head": IntSlider(0, 0, config.n_heads - 1, description="head", continuous_update=False, **wide),
             "query": Dropdown(description="token", **wide),
         }
-        self._questions = HTML(layout=Layout(min_width="22em", margin="0 0 0 2em"))
+        self._questions = HTML(layout=Layout(width="26em", margin="0 0 0 2em"))
         self._read(text, controls["query"])
         super().__init__(self._picture, controls, beside=self._questions)
 
@@ -112,14 +112,12 @@ class Inspector(explorer.Explorer):
 
     def _ask(self, layer: int, head: int) -> str:
         """The questions, what the chosen head scores, and the answers under a fold."""
-        rows = "".join(
-            f"<tr><td>{question}</td><td style='text-align:right'>{self._scores[habit][layer, head]:.2f}</td></tr>"
-            for habit, question in HABITS.items()
-        )
-        answers = "".join(f"<li>{habit}: {_strongest(self._scores[habit])}</li>" for habit in HABITS)
+        scores = {habit: f"{score[layer, head]:.2f}" for habit, score in self._scores.items()}
+        rows = "".join(f"<div><b>{scores[habit]}</b> {question}</div>" for habit, question in HABITS.items())
+        answers = "".join(f"<div>{habit}: {_strongest(self._scores[habit])}</div>" for habit in HABITS)
         return (
-            f"<table><tr><th>What to look for</th><th>layer {layer}, head {head}</th></tr>{rows}</table>"
-            f"<details><summary>Show the strongest of each kind</summary><ul>{answers}</ul></details>"
+            f'<div style="line-height:1.5; white-space:normal"><b>What to look for</b>, and what layer {layer}, '
+            f"head {head} scores{rows}<details><summary>Show the strongest of each kind</summary>{answers}</details></div>"
         )
 
 

@@ -45,6 +45,19 @@ def test_rows_sum_to_one_and_the_future_is_zero(model, ids):
     assert maps.triu(1).eq(0).all()
 
 
+def test_contributions_are_the_lengths_of_the_summands_of_the_block_output(model, ids):
+    D, seen = model.config.d_head, []
+    hook = model.model.layers[1].self_attn.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
+    with torch.no_grad():
+        maps, added = heads.attention_maps(model, ids), heads.contributions(model, ids)
+        layer = model.model.layers[1].self_attn
+        _, _, v = layer.queries_keys_values(*seen[0][:2])
+        for head, t, s in [(0, 0, 0), (2, 7, 3), (4, 10, 9), (1, 3, 8)]:
+            out = layer.o_proj.weight[:, head * D : (head + 1) * D]
+            assert_close(added[1, head, t, s], (maps[1, head, t, s] * out @ v[0, 0, s]).norm())
+    hook.remove()
+
+
 def test_one_token_attends_to_itself(model, ids):
     assert_close(heads.attention_maps(model, ids[:1]), torch.ones(L, H, 1, 1, dtype=torch.float64))
 
