@@ -67,7 +67,7 @@ def attention_picture(
     boxes = (0.95, 0.9, side, side), (side + 2.5, 0.9, max(2.6, 0.5 * side), side)
     alt = f"{title}. Heat map of {T} tokens, and bars for the row of token {query}, {tokens[query]}."
     left, right = figure.canvas(alt, width=sum(boxes[1][::2]) + 0.3, height=side + 1.4, boxes=boxes)
-    plots.heatmap(weights, title, "key S", "query T", columns=tokens, rows=tokens, ax=left)
+    plots.heatmap(weights, title, "key S", "query T", columns=tokens, rows=tokens, high=1.0, ax=left)
     left.add_patch(Rectangle((-0.5, query - 0.5), T, 1, fill=False, edgecolor=figure.RED, linewidth=2, clip_on=False))
     plots.bars(weights[query], tokens, f"Token {query}, “{tokens[query]}”, takes from", "weight", ax=right)
     right.set(xlim=(0, 1.12), ylim=(T - 0.5, -0.5))
@@ -117,7 +117,8 @@ class Inspector(explorer.Explorer):
         answers = "".join(f"<div>{habit}: {_strongest(self._scores[habit])}</div>" for habit in HABITS)
         return (
             f'<div style="line-height:1.5; white-space:normal"><b>What to look for</b>, and what layer {layer}, '
-            f"head {head} scores{rows}<details><summary>Show the strongest of each kind</summary>{answers}</details></div>"
+            f"head {head} scores{rows}"
+            f"<details><summary>Show the strongest of each kind</summary>{answers}</details></div>"
         )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, NullLocator, StrMethodFormatter
 from torch import Tensor
 
 from minqwen.show import figure
@@ -36,19 +36,21 @@ def heatmap(
     y: str,
     columns: Sequence[str] | None = None,
     rows: Sequence[str] | None = None,
+    high: float | None = None,
     alt: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """The matrix in colours, dark to light from 0; with values below 0, orange to purple around a white 0.
+    """The matrix in colours, dark to light from 0 to `high`; with values below 0, orange to purple around a white 0.
 
-    Few cells show their numbers as well; `columns` and `rows` name them, say by tokens.
+    `high` is the largest value unless said: 1 for shares. Few cells show their numbers as well; `columns` and `rows`
+    name them, say by tokens.
     """
     values = figure.numbers(matrix)
     signed = values.min() < 0
     if ax is None:
         height = 3.0 if rows is None else max(3.0, 0.17 * len(rows) + 1.3)
         [ax] = figure.canvas(alt or f"Heat map, {y} by {x}: {title}", height=height)
-    high = max(np.abs(values).max(), 1e-12)
+    high = high or max(np.abs(values).max(), 1e-12)
     image = ax.imshow(
         values,
         cmap=figure.DIVERGING if signed else figure.SEQUENTIAL,
@@ -128,8 +130,9 @@ def bars(
 
 
 def _dress(ax: Axes, title: str, x: str, y: str) -> Axes:
-    inches = ax.get_position().width * ax.figure.get_figwidth()
-    ax.set_title("\n".join(textwrap.wrap(title, max(24, round(14 * inches)))))
+    alone = len(ax.figure.axes) == 1  # then nothing stands where the title may run on
+    inches = 5.5 if alone else ax.get_position().width * ax.figure.get_figwidth()
+    ax.set_title("\n".join(textwrap.wrap(title, round(13 * inches))))
     ax.set_xlabel(x)
     ax.set_ylabel(y)
     return ax
@@ -137,6 +140,8 @@ def _dress(ax: Axes, title: str, x: str, y: str) -> Axes:
 
 def _name_cells(ax: Axes, columns: Sequence[str] | None, rows: Sequence[str] | None) -> None:
     size = 8 if max(len(columns or ""), len(rows or "")) <= 20 else 7
+    ax.xaxis.set_major_locator(MaxNLocator(12, integer=True, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_locator(MaxNLocator(12, integer=True, steps=[1, 2, 5, 10]))
     if columns is not None:
         names = [figure.drawable(name) for name in columns]
         ax.set_xticks(range(len(names)), names, fontsize=size, rotation=90 if max(map(len, names)) > 2 else 0)

@@ -40,6 +40,13 @@ def test_a_heatmap_of_weights_is_cividis_from_zero():
     assert (ax.get_title(loc="left"), ax.get_xlabel(), ax.get_ylabel()) == ("A claim", "key S", "query T")
 
 
+def test_shares_keep_one_scale_and_few_places_whole_numbers():
+    ax = show.heatmap(torch.full((3, 5), 0.02), title="Little", x="head H", y="layer", high=1.0)
+    [image] = ax.get_images()
+    assert image.get_clim() == (0.0, 1.0), "two per cent must not look bright"
+    assert [tick for tick in ax.get_yticks() if -0.5 <= tick <= 2.5] == [0, 1, 2]
+
+
 def test_a_heatmap_with_negative_values_is_centred_on_zero():
     ax = show.heatmap([[-3.0, 1.0], [0.5, 2.0]], title="Signed", x="x", y="y")
     [image] = ax.get_images()
