@@ -213,10 +213,12 @@ def test_the_student_gets_stubs_checks_and_what_the_cells_need(course):
     sources = {cell.id: cell.source for cell in read(course, "exercises/02_sample/02_sample.ipynb").cells}
     assert "3 exercises, 9 points, about 30 minutes" in sources["title"]
     assert "two = 1 + 1" in sources.values(), "a setup cell of the lecture comes along"
-    assert "[2.1 Turn x by a](../../notebooks/02_sample.ipynb#2.1-Turn-x-by-a)" in sources["apply_rope-text"]
+    link = 'lesson section ["Turn x by a"](../../notebooks/02_sample.ipynb#2.1-Turn-x-by-a)'
+    assert sources["apply_rope-text"].endswith(link)
+    assert "A red\nAssertionError only means *not yet*" in sources["title"] and "`x.mT` exchanges" in sources["title"]
     stub = 'def apply_rope(x, angles):\n    """The formula."""\n    raise NotImplementedError('
     assert sources["apply_rope"].startswith(stub) and "turned_by_angles" not in sources["apply_rope"]
-    assert sources["apply_rope-check"] == "assert check(apply_rope)"
+    assert sources["apply_rope-check"] == 'assert check(apply_rope), "not yet: the report above says why"'
     assert sources["apply_rope-use"] == "with using(apply_rope):\n    two + 1"
     assert sources["02_frequency"].startswith("answer = ...\n# a number\nraise NotImplementedError(")
     assert sources["02_broken"].startswith("fixed = cause = ...\n# Mend it.\nraise NotImplementedError(")
@@ -225,13 +227,32 @@ def test_the_student_gets_stubs_checks_and_what_the_cells_need(course):
 def test_the_teacher_keeps_the_solution_and_a_check_with_another_seed(course):
     sources = {cell.id: cell.source for cell in read(course, "solutions/02_sample/02_sample.ipynb").cells}
     assert "    turned_by_angles = x\n    return turned_by_angles\n    ### END SOLUTION" in sources["apply_rope"]
-    assert "### BEGIN HIDDEN TESTS\nassert check(apply_rope, seed=" in sources["apply_rope-check"]
+    seen, again = sources["apply_rope-check"].split("\n### BEGIN HIDDEN TESTS\n")
+    assert seen.startswith("assert check(apply_rope), ") and again.startswith("assert check(apply_rope, seed=")
 
 
 def test_equal_cells_of_one_section_get_different_ids(tmp_path):
     write_source(tmp_path, SOURCE + "\n# %%\nx\n\n# %%\nx\n")
     ids = [cell.id for cell in lesson.read(tmp_path / "notebooks" / "src" / "02_sample.py").cells]
     assert len(set(ids)) == len(ids) and ids[-1] == ids[-2] + "-2"
+
+
+@pytest.mark.parametrize(
+    ("text", "section"),
+    [
+        pytest.param("## 2.2 Bend\n\nProse.", "2.2 Bend", id="at the top of a cell"),
+        pytest.param("So it turns.\n\n## 2.2 Bend `x`\n\nProse.", "2.2 Bend x", id="in the middle of a cell"),
+        pytest.param("## 2.2 Bend\n\nProse.\n\n## 2.3 Break", "2.3 Break", id="the second of a cell"),
+        pytest.param("### Aside", "2.1 Turn x by a", id="a heading below it is no section"),
+        pytest.param("No heading.", "2.1 Turn x by a", id="further up"),
+    ],
+)
+def test_an_exercise_belongs_to_the_last_section_above_it(text, section, tmp_path):
+    write_source(
+        tmp_path, SOURCE.replace('# %% exercise="02_f', f'# %% [markdown]\n"""\n{text}\n"""\n\n# %% exercise="02_f')
+    )
+    source = lesson.read(tmp_path / "notebooks" / "src" / "02_sample.py")
+    assert source.title == "02 · A sample" and source.exercises[1].section == section
 
 
 def test_an_exercise_without_a_cell_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 """The notebooks of a class: the teacher's, written here, and the student's, which nbgrader makes of it."""
 
 import ast
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +30,11 @@ TITLE = """\
 
 {count} exercises, {points} points, about {minutes} minutes. They belong to [the lesson](../../notebooks/{stem}.ipynb).
 
-Replace each `raise NotImplementedError` with your code and run the cell; the cell below it says how far you are."""
+Replace each `raise NotImplementedError` with your code and run the cell; the cell below it says how far you are. A red
+AssertionError only means *not yet*: read the report above it. The annotations in the first line of a function only
+repeat the shapes of the text; `x.mT` exchanges the last two axes."""
+
+NOT_YET = '"not yet: the report above says why"'
 
 
 def render(source: lesson.Lesson, exercises: Mapping) -> NotebookNode:
@@ -51,13 +56,15 @@ def render(source: lesson.Lesson, exercises: Mapping) -> NotebookNode:
 
 def _exercise(cell: lesson.Cell, exercise, notebook: str) -> list[NotebookNode]:
     name = exercise.name
-    back = f"[{cell.section}]({notebook}{lesson.anchor(cell.section)})"
+    # Sections and exercises are numbered apart, so the link leaves the section's number out.
+    words = re.sub(r"^\d+\.\d+ ", "", cell.section)
+    back = f'lesson section ["{words}"]({notebook}{lesson.anchor(cell.section)})'
     statement = f"""\
 ## {lecture.heading(exercise)}
 
 {exercise.statement.strip()}
 
-{lesson.facts(exercise)} · stuck? Run `hint("{name}")`, up to four times · the lesson's section: {back}"""
+{lesson.facts(exercise)} · stuck? Run `hint("{name}")`, up to four times · {back}"""
     cells = [lesson.markdown(statement, f"{name}-text")]
     if exercise.setup.strip():
         cells.append(lesson.code(exercise.setup.strip(), f"{name}-setup"))
@@ -94,10 +101,10 @@ def _unwritten(exercise) -> list[str]:
 
 def check_cell(exercise) -> str:
     """The visible check, and for what has tests the same with inputs that the student has not seen."""
-    visible = f"assert {exercise.check_line}"
+    visible = f"assert {exercise.check_line}, {NOT_YET}"
     if not exercise.tests:
         return visible
-    again = f"assert {exercise.check_line[:-1]}, seed={TEACHERS_SEED})"
+    again = f"assert {exercise.check_line[:-1]}, seed={TEACHERS_SEED}), {NOT_YET}"
     return f"{visible}\n### BEGIN HIDDEN TESTS\n{again}\n### END HIDDEN TESTS"
 
 

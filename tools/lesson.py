@@ -23,7 +23,7 @@ class Cell:
     kind: str  # "markdown", "code" or "exercise"
     source: str
     id: str
-    section: str  # the heading above it, without its marks
+    section: str  # the last "## " heading above it or in it, without its marks
     tags: tuple[str, ...] = ()
     exercise: str = ""
 
@@ -44,20 +44,22 @@ class Lesson:
 def read(path: Path) -> Lesson:
     """The lesson at `path`; a cell's id depends on its section and text only, so it survives what happens elsewhere."""
     cells: list[Cell] = []
-    section, seen = "", Counter()
+    title, section, seen = "", "", Counter()
     for raw in jupytext.read(path, fmt="py:percent").cells:
         source = "\n".join(line.rstrip() for line in raw.source.strip("\n").split("\n"))
-        heading = re.match(r"#{1,3} (.+)", source) if raw.cell_type == "markdown" else None
-        section = plain(heading[1]) if heading else section
+        if not cells and raw.cell_type == "markdown" and source.startswith("# "):
+            title = section = plain(source.split("\n")[0].removeprefix("# "))
+        headings = re.findall(r"^## (.+)", source, re.MULTILINE) if raw.cell_type == "markdown" else []
+        section = plain(headings[-1]) if headings else section
         exercise = raw.metadata.get("exercise", "")
         kind = "exercise" if exercise else raw.cell_type
         key = exercise or raw.metadata.get("id") or _digest(section + "\n" + source)
         seen[key] += 1
         cell_id = key if seen[key] == 1 else f"{key}-{seen[key]}"
         cells.append(Cell(kind, source, cell_id, section, tuple(raw.metadata.get("tags", ())), exercise))
-    if not cells or cells[0].kind != "markdown" or not cells[0].source.startswith("# "):
+    if not title:
         raise ValueError(f"{path.name} does not begin with a title; make its first cell Markdown that starts with '# '")
-    return Lesson(path.stem, cells[0].section, tuple(cells))
+    return Lesson(path.stem, title, tuple(cells))
 
 
 def _digest(text: str) -> str:
