@@ -12,6 +12,7 @@ from minqwen.show.heads import (
     previous_token_score,
 )
 from minqwen.show.plots import bars, curves, heatmap, shapes
+from minqwen.show.predictions import next_tokens
 from minqwen.show.rope_view import rope_clock, rope_clock_plot, wavelengths
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "heatmap",
     "induction_score",
     "inspector",
+    "next_tokens",
     "previous_token_score",
     "rope_clock",
     "rope_clock_plot",

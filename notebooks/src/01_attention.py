@@ -9,10 +9,10 @@ r"""
 | Paper | Vaswani et al. 2017, *Attention Is All You Need* ([arXiv:1706.03762](https://arxiv.org/abs/1706.03762)), section 3.2; Qwen Technical Report ([arXiv:2309.16609](https://arxiv.org/abs/2309.16609)), section 2.3 |
 | You will have built | causal masks, scaled dot-product attention, multi-head attention, and looked into a trained model with them |
 | Time | about 90 minutes to learn, {{seconds}} seconds to run |
-| Needs | Python, tensors and their shapes; nothing else |
+| Needs | Python, PyTorch tensors and their shapes; what a matrix product, a variance and a gradient are |
 | Exercises | 1.1 a variance · 1.2 causal_mask · 1.3 scaled_dot_product_attention · 1.4 a bug · 1.5 split_heads · 1.6 multi_head_attention |
 
-Everything here runs on two CPU cores without a network. Every sentence that claims something is followed by a cell that checks it.
+Everything here runs on two CPU cores without a network. What the text claims about formulas and about the model, a cell near it checks with `assert`: run it, change it, break it.
 """
 
 # %%
@@ -21,9 +21,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from minqwen import show
 from minqwen.check import check, hint, using
-from minqwen.model import attention
 
 torch.set_printoptions(precision=3, sci_mode=False)
 
@@ -33,8 +31,8 @@ The letters of every shape in this course: **B** sequences in a batch, **T** que
 """
 
 # %% tags=["setup"]
-from minqwen import assets
-from minqwen.model import Qwen
+from minqwen import assets, show
+from minqwen.model import Qwen, attention
 from minqwen.tokenizer import Tokenizer
 
 model = Qwen.from_pretrained(assets.TINY_QWEN)
@@ -61,13 +59,13 @@ r"""
 
 **Why.** A token alone does not know what it means: `bank` needs `river` or `money`. Some token must *ask*, the others must *answer*, and the answer must be a mixture whose shares are learned.
 
-Every token makes three vectors: a **query** q (what I look for), a **key** k (what I offer), a **value** v (what I say if asked). The share that query $t$ gives to key $s$:
+Every token makes three vectors, by three learned matrices that section 1.4 shows: a **query** q (what I look for), a **key** k (what I offer), a **value** v (what I say if asked). The number $q_t\cdot k_s/\sqrt D$ is the **score** of the pair; section 1.2 explains the $\sqrt D$. The share that query $t$ gives to key $s$ is $e$ to its score, divided by the sum over all keys; that quotient is called **softmax**:
 
 $$\text{weights}_{ts} = \frac{e^{q_t\cdot k_s/\sqrt D}}{\sum_{s'} e^{q_t\cdot k_{s'}/\sqrt D}},\qquad \text{out}_t = \sum_s \text{weights}_{ts}\, v_s$$
 
-with $q$: (T, D), $k$: (S, D), $v$: (S, D), weights: (T, S), out: (T, D).
+with $q$: (T, D), $k$: (S, D), $v$: (S, any width), weights: (T, S), out: as wide as v. In code, `q @ k.mT` makes all scores at once: `.mT` exchanges the last two axes.
 
-The smallest example: one query, three keys, all of width 2.
+The smallest example: one query and three keys of width 2, and values of width 1.
 """
 
 # %%
@@ -101,7 +99,7 @@ def attention_by_loops(q, k, v, mask):
 
 # %% [markdown]
 r"""
-Every size is a different prime number from here on, so that a shape tells which axis is which.
+In the next cells every size is a different prime number, so that a shape tells which axis is which.
 """
 
 # %%
@@ -122,8 +120,10 @@ assert_close(weights.sum(dim=-1), torch.ones(B, H, T, dtype=torch.float64))
 r"""
 ## 1.2 Why divide by √D
 
-**Why.** A score is a sum of D products. If the entries of q and k are independent with mean 0 and variance 1, each product has variance 1, and **the score has variance D**. Large scores make the softmax choose one key and ignore the rest, and then it stops learning.
+**Why.** A score is a sum of D products. Suppose the entries of q and k are independent, with mean 0 and variance 1. How large do scores get when heads get wider? Think first, then measure.
 """
+
+# %% exercise="01_variance"
 
 # %% id="variance-of-scores"
 widths = torch.tensor([4, 16, 64, 256, 1024])
@@ -151,25 +151,25 @@ plt.show()
 
 # %% [markdown]
 r"""
-**What you should see**: a straight rise without the scale, a flat line at 1 with it.
+**What you should see**: without the scale a straight rise, variance = D; with it a flat line at 1.
 
-What does that do to learning? The gradient passes the softmax as $\text{weights}\,(1-\text{weights})$ and products of them: where one weight is 1 and the others are 0, it is zero.
+What does that do to learning? Large scores make the softmax choose one key and ignore the rest: one weight is 1, the others are 0. There the softmax is flat, and no gradient comes through. Measured with random queries and keys:
 """
 
 
 # %%
-def gradient_through_softmax(scale_by_width, d):
-    scores = torch.randn(200, 32, generator=generator) * (1 if scale_by_width else d**0.5)
-    scores.requires_grad_()
-    target = scores.softmax(dim=-1)[:, 0].sum()
-    return torch.autograd.grad(target, scores)[0].norm(dim=-1).median()
+def gradient_through_softmax(d, scale):
+    q, k = torch.randn(200, 1, d, generator=generator), torch.randn(200, 32, d, generator=generator)
+    scores = (scale * q @ k.mT).squeeze(1).requires_grad_()
+    weight_of_first = scores.softmax(dim=-1)[:, 0]
+    return torch.autograd.grad(weight_of_first.sum(), scores)[0].norm(dim=-1).median()
 
 
 # %% id="softmax-gradient"
-scaled = torch.stack([gradient_through_softmax(True, d) for d in widths.tolist()])
-collapsed = torch.stack([gradient_through_softmax(False, d) for d in widths.tolist()])
+scaled = torch.stack([gradient_through_softmax(d, scale=d**-0.5) for d in widths.tolist()])
+collapsed = torch.stack([gradient_through_softmax(d, scale=1.0) for d in widths.tolist()])
 assert collapsed[-1] < 1e-6 * scaled[-1], "without the scale the gradient dies at D = 1024"
-assert scaled.max() < 2 * scaled.min(), "with the scale it does not depend on D"
+assert scaled.max() < 2 * scaled.min(), "with the scale it hardly depends on D"
 
 # %%
 show.curves(
@@ -185,10 +185,8 @@ plt.show()
 
 # %% [markdown]
 r"""
-**What you should see**: with the scale the gradient is the same for every width; without it, it falls by many orders of magnitude (values below 10⁻¹² are drawn there).
+**What you should see**: with the scale the gradient is about the same for every width; without it, it falls by many orders of magnitude (values below 10⁻¹² are drawn there).
 """
-
-# %% exercise="01_variance"
 
 # %% [markdown]
 r"""
@@ -236,6 +234,11 @@ r"""
 **What you should see**: numbers only where the mask allows them, and rows that add up to 1.
 """
 
+# %% [markdown]
+r"""
+From here on exercises run inside the model: **`with using(your_function):`** makes the whole library call your function instead of its own, until the end of the block.
+"""
+
 # %% exercise="causal_mask"
 with using(causal_mask), torch.no_grad():
     ids = torch.tensor([tokenizer.encode("Shall I compare thee to a summer's day?")])
@@ -244,15 +247,19 @@ with using(causal_mask), torch.no_grad():
     print("With this mask no logit of the whole model changes when later tokens arrive.")
 
 # %% exercise="scaled_dot_product_attention"
-with using(scaled_dot_product_attention), torch.no_grad():
-    ids = torch.tensor([tokenizer.encode("床前明月光")])
-    print("The model runs on it and goes on with:", tokenizer.decode(model(ids)[0, -1].topk(3).indices.tolist()))
+with torch.no_grad():
+    ids = torch.tensor([tokenizer.encode("《静夜思》李白\n床前明月光")])
+    library = model(ids)
+    with using(scaled_dot_product_attention):
+        yours = model(ids)
+assert_close(yours, library, atol=1e-4, rtol=0)
+said = show.next_tokens(yours[0, -1], tokenizer)
 
 # %% [markdown]
 r"""
 ### Padding
 
-Sentences of a batch have different lengths; the short ones are filled up, here on the left. Padding must change nothing. So it is masked as a *key*, and positions are counted without it.
+Sentences of a batch have different lengths; the short ones are filled up, here on the left. Padding must change nothing. So it is masked as a *key*, and positions (lesson 02) are counted without it.
 """
 
 # %%
@@ -288,12 +295,13 @@ print(heads.int().tolist())
 assert heads[1].tolist() == [[2, 3], [8, 9]], "head 1 owns channels 2 and 3 of each token"
 
 # %% exercise="split_heads"
-with using(split_heads), torch.no_grad():
-    ids = torch.tensor([tokenizer.encode("白日依山尽")])
-    print(
-        "6 heads of 32 channels, cut by this function, go on with:",
-        tokenizer.decode(model(ids)[0, -1].topk(3).indices.tolist()),
-    )
+with torch.no_grad():
+    ids = torch.tensor([tokenizer.encode("HAMLET.\nTo be, or not to")])
+    library = model(ids)
+    with using(split_heads):
+        yours = model(ids)
+assert_close(yours, library, atol=1e-4, rtol=0)
+said = show.next_tokens(yours[0, -1], tokenizer)
 
 # %% [markdown]
 r"""
@@ -314,9 +322,14 @@ theirs.load_state_dict({"in_proj_weight": torch.cat([wq, wk, wv]), "out_proj.wei
 assert_close(ours, theirs(x, x, x, attn_mask=~attention.causal_mask(T, T), need_weights=False)[0])
 
 # %% exercise="multi_head_attention"
-ours = multi_head_attention(torch.ones(1, 2, 6), *torch.eye(6).repeat(4, 1, 1), n_heads=3)
-assert_close(ours, torch.ones(1, 2, 6))
-print("Tokens that are all the same stay what they are: any average of equal values is that value.")
+rng = torch.Generator().manual_seed(0)
+tokens, weights = torch.randn(2, 5, 30, generator=rng), torch.randn(4, 30, 30, generator=rng) / 5
+theirs = torch.nn.MultiheadAttention(30, 3, bias=False, batch_first=True)
+theirs.load_state_dict({"in_proj_weight": weights[:3].flatten(0, 1), "out_proj.weight": weights[3]})
+allowed = attention.causal_mask(5, 5)  # torch's own mask is the opposite: True where nobody may look
+yours = multi_head_attention(tokens, *weights, n_heads=3, mask=allowed)
+assert_close(yours, theirs(tokens, tokens, tokens, attn_mask=~allowed)[0], atol=1e-5, rtol=1e-4)
+print("PyTorch's own nn.MultiheadAttention says the same.")
 
 # %% [markdown]
 r"""
@@ -348,82 +361,93 @@ r"""
 * **first token** (a *sink*: a place to park attention that is not needed): query $t$ on key $0$;
 * **induction**: on a text of random tokens that is repeated, query $t$ on the token *after* the earlier copy of itself. Such a head continues patterns it has seen once ([Olsson et al. 2022](https://arxiv.org/abs/2209.11895)).
 
-The weights come out of the model by PyTorch's hooks: the lesson sees what the model computes.
+The weights come out of the model by PyTorch's hooks (functions that are called with what a layer receives), so the lesson sees exactly what the model computes. The text is from plays that the model has never read.
 """
 
 # %%
-text = "HAMLET.\nTo be, or not to be, that is the question:\nWhether 'tis nobler in the mind to suffer"
-ids = torch.tensor(tokenizer.encode("<|endoftext|>" + text, allow_control=True))
-maps = show.attention_maps(model, ids)
+from minqwen.data import corpus
+
+scenes = [tokenizer.encode("<|endoftext|>" + d.text, allow_control=True) for d in corpus.load("held_out", "en")]
+ids = torch.tensor([scene[:96] for scene in scenes if len(scene) >= 96][:12])
+maps = torch.stack([show.attention_maps(model, row) for row in ids])
 show.shapes(ids=ids, maps=maps)
 assert_close(maps.sum(dim=-1), torch.ones(maps.shape[:-1]), atol=1e-5, rtol=0)
 
 # %% id="previous-token-heads"
-previous, first = show.previous_token_score(maps), show.first_token_score(maps)
+previous = torch.stack([show.previous_token_score(each) for each in maps]).mean(dim=0)
 assert previous.max() > 0.5, "at least one head mostly looks one token back"
-show.heatmap(previous, title="A few heads do little else than look one token back", x="head H", y="layer")
+show.heatmap(previous, title="A few heads mostly look one token back", x="head H", y="layer", high=1.0)
 plt.show()
 
 # %% [markdown]
 r"""
-**What you should see**: most cells dark, and one or a few light ones.
+**What you should see**: most cells dark, a few light. The lightest head gives most of its attention to the token just before.
+"""
 
-For induction, 50 random tokens, twice:
+# %% id="first-token-heads"
+first = torch.stack([show.first_token_score(each) for each in maps]).mean(dim=0)
+layer, head = divmod(first.argmax().item(), model.config.n_heads)
+print(f"best sink: layer {layer}, head {head}, with {first.max():.2f} of its attention on the first token")
+
+# %% [markdown]
+r"""
+For induction, 50 random tokens, twice, in four draws. Chance is the mean share of one key among the 51 to 100 that a query of the second copy sees.
 """
 
 # %% id="induction-heads"
-half = torch.randint(300, 3000, (50,), generator=generator)
-repeated = torch.cat([half, half])
-induction = show.induction_score(show.attention_maps(model, repeated), period=50)
-chance = 1 / 75  # the mean share of one key among the 50 to 99 that a query of the second copy sees
-print(f"best induction head: {induction.max():.2f}, by chance: {chance:.2f}")
-
-# %%
-show.heatmap(induction, title="Attention on the token after the earlier copy", x="head H", y="layer")
-plt.show()
+halves = torch.randint(300, 3000, (4, 50), generator=generator)
+repeated = torch.cat([halves, halves], dim=-1)
+induction = torch.stack([show.induction_score(show.attention_maps(model, row), period=50) for row in repeated]).mean(
+    dim=0
+)
+chance = (1 / torch.arange(51, 101)).mean()
+print(f"best induction head: {induction.max():.3f}, by chance: {chance:.3f}")
 
 # %% [markdown]
 r"""
-**Switch them off and look.** If the heads that look one token back matter, the model should get worse without them, and worse than without as many other heads.
+**Not at this size**: our model has hardly learned to copy what it has seen once; poems and plays seldom repeat themselves word for word. You now know how to find such a head in a model that has one.
+
+### Switch them off and look
+
+A score says what a head looks at. Whether the model *needs* it is another question, with another experiment: set the output of one head to zero and measure the loss. **Predict**: will the heads with the highest previous-token scores cost most?
 """
 
 
 # %%
 @torch.no_grad()
-def nats_per_token(ids, heads=()):
+def nats_per_token(heads):
     with show.ablate_heads(model, heads):
-        logp = model(ids[None])[0, :-1].log_softmax(dim=-1)
-    return -logp.gather(-1, ids[1:, None]).mean().item()
+        logp = model(ids[:, :-1]).log_softmax(dim=-1)
+    return -logp.gather(-1, ids[:, 1:, None]).mean().item()
 
 
 # %% id="ablation"
-n_heads = model.config.n_heads
-best = [divmod(i, n_heads) for i in previous.flatten().topk(3).indices.tolist()]
-others = [
-    divmod(i, n_heads)
-    for i in torch.randperm(previous.numel(), generator=generator).tolist()
-    if divmod(i, n_heads) not in best
-]
-whole, without = nats_per_token(ids), nats_per_token(ids, best)
-random = [nats_per_token(ids, others[3 * i : 3 * i + 3]) for i in range(10)]
-assert without > whole
-
-# %%
-show.bars(
-    [whole, sum(random) / 10, max(random), without],
-    ["all heads", "3 others off, mean of 10", "3 others off, worst of 10", "3 best previous-token heads off"],
-    title="What the model loses without its previous-token heads",
-    x="nats a token on Hamlet's line (less is better)",
+n_layers, n_heads = model.config.n_layers, model.config.n_heads
+whole = nats_per_token([])
+cost = torch.tensor([[nats_per_token([(i, h)]) - whole for h in range(n_heads)] for i in range(n_layers)])
+show.heatmap(
+    cost, title=f"What the model loses without each head (all heads: {whole:.2f} nats a token)", x="head H", y="layer"
 )
 plt.show()
 
+# %% id="named-is-not-needed"
+layer, head = divmod(cost.argmax().item(), n_heads)
+print(
+    f"the costliest head, layer {layer} head {head}: {cost.max():+.2f} nats, previous-token score {previous[layer, head]:.2f}"
+)
+layer, head = divmod(previous.argmax().item(), n_heads)
+print(f"the best previous-token head, layer {layer} head {head}: {cost[layer, head]:+.2f} nats")
+assert cost.max() > 3 * cost.flatten()[previous.argmax()], (
+    "a head that is easy to name need not be the one that matters"
+)
+
 # %% [markdown]
 r"""
-**What you should see**: the last bar is longer than the first. This is one text and one small model; what it shows is the *method*: measure, switch off, compare with switching off anything else.
+**What you should see**: the costly heads are in layer 0, which prepares everything for the layers above, and none of our three names fits them. Most single heads of the upper layers can go almost unnoticed: others do similar work. So report both: what a head looks at, and what is lost without it.
 
 ## 1.6 Explore
 
-The inspector at the top has all of this: go back, type a sentence in which a word comes twice, and look for a head that finds the earlier copy. All controls work by keyboard: Tab to move between them, arrow keys to change them.
+The inspector at the top has all of this: go back, choose the best previous-token head that you have just found, and look for the line beside the diagonal. All controls work by keyboard: Tab to move between them, arrow keys to change them.
 
 The same view as one page that needs no kernel and no network (open `attention.html` in the file browser and keep it):
 """
@@ -474,17 +498,17 @@ And in the trained model: how often is the key with the largest weight *not* the
 """
 
 # %% id="weight-is-not-contribution"
-added = show.contributions(model, ids)
-share = (added.argmax(dim=-1) != maps.argmax(dim=-1))[:, :, 1:].float().mean().item()
-show.shapes(maps=maps, added=added)
-print(f"in {share:.0%} of all queries the largest weight is not the largest contribution")
+added = show.contributions(model, ids[0])
+share = (added.argmax(dim=-1) != maps[0].argmax(dim=-1))[:, :, 1:].float().mean().item()
+show.shapes(added=added)
+print(f"for {share:.0%} of all queries and heads the largest weight is not the largest contribution")
 assert share > 0.02
 
 # %% [markdown]
 r"""
 ## 1.9 Not shown at this size
 
-* Qwen-7B has 32 layers of 32 heads with D = 128; ours has 6 of 6 with D = 32. Large models have many more heads with clear jobs, and induction heads far stronger than ours.
+* Qwen-7B has 32 layers of 32 heads with D = 128; ours has 6 of 6 with D = 32. Large models have many more heads with clear jobs; sinks and induction heads, which ours hardly has, are common there.
 * The report trains with *flash attention*, which never stores the (T, S) weights. It gives the same numbers; lesson 05 builds it.
 
 ## Summary · 小结

@@ -20,15 +20,14 @@ import matplotlib.pyplot as plt
 import torch
 from torch.testing import assert_close
 
-from minqwen import show
 from minqwen.check import check, hint, using
-from minqwen.model import positions, rope
+from minqwen.model import positions
 
 torch.set_printoptions(precision=3, sci_mode=False)
 
 # %% tags=["setup"]
-from minqwen import assets
-from minqwen.model import Qwen
+from minqwen import assets, show
+from minqwen.model import Qwen, rope
 from minqwen.tokenizer import Tokenizer
 
 model = Qwen.from_pretrained(assets.TINY_QWEN)
@@ -40,7 +39,7 @@ r"""
 
 ## 2.1 Why positions at all
 
-**Why.** Attention adds up over a set (lesson 01). Without positions the two sentences below get the same logits for their last word: the model cannot know who bit whom. So take the positions away from our trained model, with angles that are all zero, and look.
+**Why.** Attention adds up over a set (lesson 01). Take away from our trained model the two things that tell it an order, the rotation of this lesson and the causal mask, and it cannot know who bit whom: it says the same after a sentence and after the same word pieces backwards. (`with using(f):` makes the library call f instead of its own function of that name.)
 """
 
 
@@ -57,7 +56,7 @@ no_rotation.__name__, no_mask.__name__ = "apply_rope", "causal_mask"  # the part
 
 # %%
 first = torch.tensor([tokenizer.encode("The man bites the dog, and the")])
-second = torch.cat([first[:, :-1].flip(-1), first[:, -1:]], dim=-1)  # all words but the last, backwards
+second = torch.cat([first[:, :-1].flip(-1), first[:, -1:]], dim=-1)  # all pieces but the last, backwards
 show.shapes(first=first, second=second)
 
 # %% id="bag-of-words"
@@ -65,13 +64,15 @@ with torch.no_grad():
     assert (model(first)[0, -1] - model(second)[0, -1]).abs().max() > 0.5, "the trained model reads an order"
     with using(no_rotation), using(no_mask):
         assert_close(model(first)[0, -1], model(second)[0, -1], atol=1e-3, rtol=0)
-print("Without rotation and mask, forwards and backwards are the same to all six layers.")
+print(tokenizer.decode(second[0].tolist()), "- without rotation and mask, all the same to six layers.")
 
 # %% [markdown]
 r"""
 ## 2.2 The sinusoids of 2017
 
 **Why this shape.** A good code for positions should be *different* for every position, *continuous* (neighbours get similar codes), *bounded*, and the same step should look alike everywhere. A clock has all four: a fast hand, a slower one, a still slower one.
+
+With C the model's width (`d_model` in code) and $p$ the position:
 
 $$PE_{p,2i}=\sin\!\big(p/10000^{2i/C}\big),\qquad PE_{p,2i+1}=\cos\!\big(p/10000^{2i/C}\big),\qquad PE\text{: (length, C)}$$
 
@@ -103,7 +104,7 @@ plt.show()
 
 # %% [markdown]
 r"""
-**What you should see**: stripes, narrow in the first channels, wider and wider downwards; the last channels hardly change over 100 positions.
+**What you should see**: read along a row. The first channels change colour at almost every position, later ones more and more slowly; in the lower half sin ≈ 0 and cos ≈ 1 alternate from row to row and hardly change over 100 positions.
 
 The four wishes, checked over ten thousand positions:
 """
@@ -139,6 +140,8 @@ The dot product of two codes depends on their distance only, and is largest at z
 # %% id="sinusoid-distance"
 distances = torch.arange(-100, 101)
 centre = {p: table[p + distances] @ table[p] for p in (500, 3_000)}
+assert distances[centre[500].argmax()] == 0, "largest at distance 0"
+assert_close(centre[500], centre[500].flip(0), atol=1e-3, rtol=0)  # the same on both sides
 assert_close(centre[500], centre[3_000], atol=1e-3, rtol=0)
 show.curves(
     distances,
@@ -163,7 +166,7 @@ print("Position 0 is sin 0 and cos 0 in every pair:", table[0].tolist())
 r"""
 ## 2.3 Learned positions, and their end
 
-**Why not simply learn a vector for each position?** GPT-2 does. The table then has rows for the positions seen in training, and *nothing else*: a row that was never trained is what it was drawn as. A toy that shows it: learn vectors so that position $p$ can be read off by a linear layer, on positions below 32 of 64.
+**Why not simply learn a vector for each position?** GPT-2 does. The table then has rows for the positions seen in training, and *nothing else*: a row that was never trained is what it was drawn as. A toy that shows it: learn 64 vectors so that position $p$ can be read off by a linear layer, with training on positions below 32 only. No gradient ever reaches the other rows.
 """
 
 
@@ -288,20 +291,28 @@ r"""
 """
 
 # %% exercise="rope_angles"
-with using(rope_angles), torch.no_grad():
-    ids = torch.tensor([tokenizer.encode("Shall I compare thee to a summer's day?")])
-    print("With these angles the model goes on with:", tokenizer.decode(model(ids)[0, -1].topk(3).indices.tolist()))
+with torch.no_grad():
+    ids = torch.tensor([tokenizer.encode("HAMLET.\nTo be, or not to")])
+    library = model(ids)
+    with using(rope_angles):
+        yours = model(ids)
+assert_close(yours, library, atol=1e-4, rtol=0)
+said = show.next_tokens(yours[0, -1], tokenizer)
 
 # %% exercise="apply_rope"
-with using(apply_rope), torch.no_grad():
-    ids = torch.tensor([tokenizer.encode("床前明月光，疑是地上")])
-    print("With this rotation the model goes on with:", tokenizer.decode(model(ids)[0, -1].topk(3).indices.tolist()))
+with torch.no_grad():
+    ids = torch.tensor([tokenizer.encode("《静夜思》李白\n床前明月光，疑是地上")])
+    library = model(ids)
+    with using(apply_rope):
+        yours = model(ids)
+assert_close(yours, library, atol=1e-4, rtol=0)
+said = show.next_tokens(yours[0, -1], tokenizer)
 
 # %% [markdown]
 r"""
 ## 2.5 Fast pairs and slow pairs
 
-**Why many speeds.** A fast pair tells neighbours apart but repeats itself after 6 tokens; a slow pair never repeats but hardly tells neighbours apart. Together they are the hands of one clock. The wavelength of pair $i$ is $2\pi\,\text{base}^{2i/D}$ tokens.
+**Why many speeds.** A fast pair tells neighbours apart but repeats itself after 6 tokens; a slow pair does not repeat within any text that we read, but hardly tells neighbours apart. Together they are the hands of one clock. The wavelength of pair $i$ is $2\pi\,\text{base}^{2i/D}$ tokens.
 """
 
 # %% id="wavelengths"
@@ -334,7 +345,7 @@ print(near.bfloat16().int().tolist())
 r"""
 ## 2.6 What the trained model does with it
 
-RoPE gives no head a direction to look in; the **bias** of the query and key projections can. Qwen keeps biases there and nowhere else ("to enhance the extrapolation ability", section 2.3.1). With content $q$ and bias $a$: $(q+a)^\top R\,(k+b)$ contains $a^\top R_{m-n}\,b$, a score that depends on nothing but the distance.
+RoPE alone prefers no distance; a *constant part* of queries and keys does, and the **bias** of their projections is the plainest one. Qwen keeps biases there and nowhere else ("to enhance the extrapolation ability", section 2.3.1). With contents $q, k$ and biases $a, b$, the query at $m$ and the key at $n$: $(q+a)^\top R_{n-m}\,(k+b)$ contains $a^\top R_{n-m}\,b$, a score that depends on nothing but the distance.
 """
 
 # %% id="bias-scores"
@@ -348,6 +359,7 @@ scores = (
     / D**0.5
 )
 show.shapes(a=a, b=b, scores=scores)
+assert_close(scores, a @ rope.apply_rope(b, rope.rope_angles(-reach, D)).mT / D**0.5, atol=1e-5, rtol=0)
 
 # %%
 ranges = scores.squeeze(1).amax(-1) - scores.squeeze(1).amin(-1)
@@ -444,21 +456,34 @@ The fourth rung, `transformers`, stands in `tests/model/test_rope.py`: a learner
 
 > "With RoPE, attention decays with distance."
 
-Only on average over random vectors, and only as an upper bound. A single query and key can score *more* at a larger distance, and a trained head uses that:
+Not quite. What falls with distance is an upper bound, and the mean score of vectors that *resemble each other*. Independent queries and keys score alike at every distance:
 """
 
 # %% id="no-decay"
-q = k = torch.ones(1, D)
-by_distance = torch.stack([(rope.apply_rope(q, rope.rope_angles(torch.tensor([m]), D)) * k).sum() for m in range(256)])
-rises = (by_distance[1:] > by_distance[:-1]).sum().item()
-print(f"the score of the same two vectors rises at {rises} of 255 steps to a larger distance")
-assert rises > 50
+q, k = torch.randn(2, 20_000, D, generator=generator)
+far = [0, 1, 16, 128, 255]
+spread = [
+    (rope.apply_rope(q[:, None], rope.rope_angles(torch.tensor([m]), D)).squeeze(1) * k).sum(-1).std() for m in far
+]
+print([f"{each:.2f}" for each in spread])
+assert max(spread) < 1.05 * min(spread), "no decay at all"
+
+# %% [markdown]
+r"""
+And where query and key are the same vector, the mean falls in the long run but rises again and again on the way:
+"""
 
 # %%
+same = torch.ones(1, D)
+by_distance = torch.stack(
+    [(rope.apply_rope(same, rope.rope_angles(torch.tensor([m]), D)) * same).sum() for m in range(256)]
+)
+rises = (by_distance[1:] > by_distance[:-1]).sum().item()
+assert by_distance.argmax() == 0 and rises > 50
 show.curves(
     torch.arange(256),
-    {"q = k = ones": by_distance},
-    title="The score falls in the long run, and rises again and again on the way",
+    {"q = k": by_distance},
+    title=f"The score of equal vectors rises at {rises} of 255 steps",
     x="distance m − n",
     y="score",
 )
@@ -466,7 +491,7 @@ plt.show()
 
 # %% [markdown]
 r"""
-**What you should see**: a falling trend with waves on it.
+**What you should see**: a falling trend with waves on it. A head that wants to look far can: it only has to learn queries and keys that do not point the same way.
 
 ## 2.9 Not shown at this size
 
