@@ -171,3 +171,5 @@ def test_an_exercise_as_shipped_gets_nothing_and_fails_only_for_want_of_an_answe
     cells = code_cells(graded / "grading" / "autograded" / "nobody" / path.stem / path.name)
     errors = {cell.id: output.ename for cell in cells for output in cell.outputs if output.output_type == "error"}
     assert errors and {cell: error for cell, error in errors.items() if error != "NotImplementedError"} == {}
+    shown = [o.traceback for c in cells if c.id.endswith("-check") for o in c.outputs if o.output_type == "error"]
+    assert shown and all(len(lines) == 1 and "is not written yet" in lines[0] for lines in shown)

@@ -16,11 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minqwen.check import guard, plain
+from minqwen.check import guard, plain, shapes
 from minqwen.check.exercise import Exercise
 from minqwen.check.parts import Case
 
 _storage, _needs_grad = Tensor.untyped_storage, torch._C.TensorBase.requires_grad.__get__
+_version = torch._C.TensorBase._version.__get__  # counts what was written into a tensor, also the same numbers again
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def ask(answer: Callable[..., Any], case: Case, exercise: Exercise, guarded: boo
         with guard.settings_kept(), closed, _quiet(printed):
             result = answer(*given.values())
     except KeyboardInterrupt:
+        print(f"Stopped in this case: {_in_short(case)}")
         raise
     except BaseException as error:  # SystemExit too: exit() in an answer must not end the kernel
         return Reply(kind=type(error).__name__, fault=_in_words(error, answer), printed=printed.getvalue())
@@ -68,34 +70,37 @@ def _judge(result: Any, given: dict[str, Any], case: Case, exercise: Exercise, p
     except TypeError as error:
         return Reply(kind="type", fault=f"it {error}", printed=printed)
     for name, before in case.args.items():
-        after = given[name]
-        if isinstance(before, Tensor) and (
-            type(after) is not Tensor or plain.to_plain(after) != plain.to_plain(before)
-        ):
-            fault = f"it changed its argument {name} in place; the caller still needs {name}, so work on a new tensor"
+        if isinstance(before, Tensor) and _changed(given[name], before):
+            also = " and returned it" if _shares(result, given[name]) else ""
+            fault = f"it changed its argument {name} in place{also}; the caller still needs {name}: take a new tensor"
             return Reply(raw, kind=f"changed {name}", fault=fault, printed=printed)
-    if type(result) is Tensor and not exercise.may_view:
-        for name, x in given.items():
-            if isinstance(x, Tensor) and _storage(x).data_ptr() == _storage(result).data_ptr():
-                fault = f"it returned its argument {name}, or a view of it; return a new tensor"
-                return Reply(raw, kind=f"view of {name}", fault=fault, printed=printed)
+    for name, x in given.items():
+        if not exercise.may_view and _shares(result, x):
+            fault = f"it returned its argument {name}, or a view of it; return a new tensor"
+            return Reply(raw, kind=f"view of {name}", fault=fault, printed=printed)
     if not case.gradients and type(result) is Tensor and _needs_grad(result):
         fault = "its result asks for gradients though no argument does; return a plain tensor, without requires_grad"
         return Reply(raw, kind="requires_grad", fault=fault, printed=printed)
-    return _read(result, raw, given, case, printed)
-
-
-def _read(result: Any, raw: plain.Plain, given: dict[str, Any], case: Case, printed: str) -> Reply:
+    fault = shapes.fault(raw, case.whole, exercise.axes) if case.whole else ""
+    if fault:
+        return Reply(raw, kind="shape", fault=fault, printed=printed)
     if case.gradients:
         reached = torch.tensor([_reached(result, given[name]) for name in case.gradients])
         return Reply(raw, plain.to_plain(reached), printed=printed)
-    if case.read is None:
-        return Reply(raw, raw, printed=printed)
-    try:
-        return Reply(raw, plain.to_plain(case.read(result)), printed=printed)
-    except (RuntimeError, IndexError, TypeError, ValueError):
-        fault = f"its result is {raw.type} {raw.shape}: this can be judged when type and shape are right"
-        return Reply(raw, kind="shape", fault=fault, printed=printed)
+    return Reply(raw, plain.to_plain(case.read(result)) if case.read else raw, printed=printed)
+
+
+def _changed(after: Any, before: Tensor) -> bool:
+    return type(after) is not Tensor or _version(after) > 0 or plain.to_plain(after) != plain.to_plain(before)
+
+
+def _shares(result: Any, x: Any) -> bool:
+    both = type(result) is Tensor and type(x) is Tensor
+    return both and _storage(x).data_ptr() == _storage(result).data_ptr()
+
+
+def _in_short(case: Case) -> str:
+    return ", ".join(f"{n} {tuple(x.shape)}" if isinstance(x, Tensor) else f"{n} = {x}" for n, x in case.args.items())
 
 
 def _copy(x: Any, needs_grad: bool) -> Any:

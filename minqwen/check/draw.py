@@ -38,3 +38,18 @@ def gradients(title: str, names: tuple[str, ...], args: Callable[[torch.Generato
         return [Case(args(rng), torch.tensor([True] * len(names)), gradients=names, reads=reads)]
 
     return Test(title, draw)
+
+
+def types(title: str, names: tuple[str, ...], args: Callable[[torch.Generator], dict[str, Any]]) -> Test:
+    """The test that the result has the type of these arguments, whatever its numbers: float64 and bfloat16."""
+
+    def draw(rng: torch.Generator) -> list[Case]:
+        cases = []
+        for dtype in (torch.float64, torch.bfloat16):
+            given = args(rng)
+            given |= {name: given[name].to(dtype) for name in names}
+            nothing, reads = torch.empty(0, dtype=dtype), "the type of the result"
+            cases.append(Case(given, nothing, read=lambda out: out.flatten()[:0], reads=reads))
+        return cases
+
+    return Test(title, draw)

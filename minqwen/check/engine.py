@@ -10,11 +10,12 @@ objects, or replace them. Who grades for marks runs the check again in a fresh k
 know, and looks at what was submitted.
 """
 
+import inspect
 import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from minqwen.check import exercise, registry, report, trials, verdict
+from minqwen.check import errors, exercise, registry, report, trials, verdict
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,15 @@ class CheckResult:
         """Show nothing: the report has just been printed."""
 
 
-def check(answer: Any, name: str | None = None, *, cause: str | None = None, seed: int | None = None) -> CheckResult:
+def check(answer: Any, name: Any = None, *, cause: str | None = None, seed: int | None = None) -> CheckResult:
     """Check an answer, print a report, return the result.
 
     A function of the library is known by its name: check(apply_rope). Other answers name their exercise:
     check(64, "01_variance"), check(fixed, "02_interleaved", cause="a"). The seed of a report repeats its numbers.
     """
-    __tracebackhide__ = True  # a notebook then shows an error at the learner's line, not here
-    found = registry.find(_name(answer) if name is None else name)
+    found = _exercise(answer, name)
     if answer is ...:  # where an exercise starts from
-        raise NotImplementedError(f"{found.name} is not written yet; {found.check_line} will look at it when it is")
+        raise _unwritten(found)
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     if isinstance(found, exercise.Explain):
         judged = verdict.of_value(found, answer)
@@ -57,15 +57,17 @@ def check(answer: Any, name: str | None = None, *, cause: str | None = None, see
 
 
 def _of_function(found: exercise.Exercise, answer: Any, cause: str | None, seed: int) -> verdict.Verdict:
-    __tracebackhide__ = True
     if not callable(answer):
-        raise ValueError(
-            f"{found.name} asks for a function, but check was given a {type(answer).__name__}; "
-            f"give it the function itself, without calling it: {found.check_line}"
+        message = f"{found.name} asks for a function, but check was given a {type(answer).__name__}"
+        raise errors.short(
+            ValueError(f"{message}; give it the function itself, without calling it: {found.check_line}")
         )
+    if any(inspect.unwrap(answer) is inspect.unwrap(theirs) for theirs in found.closed):
+        message = f"the name {answer.__name__} now means the library's function, not yours, since an import took it"
+        raise errors.short(ValueError(f"{message}; run the cell with yours again, then {found.check_line}"))
     done = trials.run_tests(found, answer, seed, guarded=True)
     if all(trial.reply.kind == "NotImplementedError" for trial in done):
-        raise NotImplementedError(f"{found.name} is not written yet; {found.check_line} will look at it when it is")
+        raise _unwritten(found)
     if not all(trial.passed for trial in done):
         mistake = trials.mistake(found, done)
         return verdict.Verdict(False, mistake, report.failed(found, done, mistake, seed))
@@ -74,13 +76,18 @@ def _of_function(found: exercise.Exercise, answer: Any, cause: str | None, seed:
     return verdict.Verdict(True, None, report.passed(found, done))
 
 
-def _name(answer: Any) -> str:
-    __tracebackhide__ = True
-    name = getattr(answer, "__name__", None)
-    if not isinstance(name, str):
-        raise ValueError(
-            f"check finds an exercise by the name of a function, and a {type(answer).__name__} has no name; "
-            "give it the function without calling it, check(apply_rope), or say what is answered, "
-            'check(64, "01_variance")'
-        )
-    return name
+def _exercise(answer: Any, name: Any) -> exercise.Exercise:
+    if isinstance(answer, str) and answer in registry.EXERCISES:
+        line = registry.EXERCISES[answer].check_line
+        raise errors.short(ValueError(f"the answer comes first, and {answer!r} is the name of an exercise: {line}"))
+    name = getattr(answer, "__name__", None) if name is None else name
+    if name is None:
+        message = f"check finds an exercise by the name of a function, and a {type(answer).__name__} has no name"
+        way_out = "give it the function without calling it, check(apply_rope), or say what is answered"
+        raise errors.short(ValueError(f'{message}; {way_out}, check(64, "01_variance")'))
+    return registry.find(name)
+
+
+def _unwritten(found: exercise.Exercise) -> Exception:
+    message = f"{found.name} is not written yet; {found.check_line} will look at it when it is"
+    return errors.short(NotImplementedError(message))

@@ -1,5 +1,6 @@
 """The three kinds of exercise: write a function, find a number, mend a bug."""
 
+import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class Exercise:
     also_closed: tuple[Callable[..., Any], ...] = ()  # library functions that would do it as well
     twins: tuple[Callable[..., Any], ...] = ()  # torch's functions that would
     may_view: bool = False  # whether the result may share memory with an argument
+    in_model: bool = False  # whether the whole model calls the library's function, so that it can run on the learner's
 
     @property
     def home(self) -> str | None:
@@ -45,6 +47,11 @@ class Exercise:
     def closed(self) -> tuple[Callable[..., Any], ...]:
         """The library's functions that refuse while the answer runs."""
         return self.also_closed
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The letters of the result's last axes, if they are known."""
+        return ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +73,17 @@ class Implement(Exercise):
         return (self.library, *self.also_closed)
 
     @property
+    def axes(self) -> tuple[str, ...]:
+        """The letters of the result's last axes, from the library's annotation: "*batch T D//2" gives T and D//2."""
+        letters = self.library.__annotations__["return"].dim_str.replace("{", "").replace("}", "").split()
+        return tuple(letter for letter in letters if not letter.startswith("*"))
+
+    @property
+    def right(self) -> Callable[..., Any]:
+        """A function that must pass, without what a test run wraps around it."""
+        return inspect.unwrap(self.reference or self.library)
+
+    @property
     def stub(self) -> str:
         """The library's def line and docstring."""
         return sources.head(self.library)
@@ -83,10 +101,14 @@ class Implement(Exercise):
 
 @dataclass(frozen=True, kw_only=True)
 class Explain(Exercise):
-    """Find a number or choose a letter. `formula` is Python that gives it; it may use `math`."""
+    """Find a number or choose a letter. `formula` is Python that gives it; it may use `math`.
+
+    `why` stands before the question, so what the answer shows comes `after` it.
+    """
 
     kind: ClassVar[str] = "explain"
     formula: str
+    after: str
     tolerance: float = 0.0
 
     @property
@@ -127,7 +149,7 @@ class Bug(Exercise):
         return f"{self.imports}\n\n\n{sources.text(self.broken)}\n\n\n{self.symptom}".lstrip()
 
     @property
-    def fixed(self) -> Callable[..., Any]:
+    def right(self) -> Callable[..., Any]:
         """The mended function."""
         return sources.compiled(self._fixed_source, self.broken)
 

@@ -15,14 +15,14 @@ _given: Counter[str] = Counter()
 
 def hint(exercise: str | Callable[..., Any]) -> None:
     """Print the next hint for an exercise, named by a string or by the function itself."""
-    found = registry.find(exercise if isinstance(exercise, str) else getattr(exercise, "__name__", "without a name"))
+    found = registry.find(getattr(exercise, "__name__", exercise))
     level = min(_given[found.name], len(LEVELS) - 1)
     _given[found.name] += 1
     left = len(LEVELS) - 1 - level
     after = (
         f"{left} more: hint({found.name!r})"
         if left
-        else f"that was the last; the solution is in solutions/{found.lesson}"
+        else f"that was the last, the earlier ones stand above; the solution is in solutions/{found.lesson}"
     )
     print(f"{found.number} {found.name}, hint {level + 1} of {len(LEVELS)} ({LEVELS[level]}):\n")
     print(f"{textwrap.fill(found.hints[level], 100)}\n\n({after})")

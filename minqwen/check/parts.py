@@ -9,14 +9,15 @@ from typing import Any
 
 import torch
 
-from minqwen.check import sources
+from minqwen.check import plain, sources
 
 
 @dataclass(frozen=True)
 class Case:
     """One call of the answer. `expected` is the result, or what `read` finds in it (`reads` says what, in words).
 
-    With `gradients`, these arguments ask for gradients, and what is judged is whether one arrives at each.
+    With `gradients`, these arguments ask for gradients, and what is judged is whether one arrives at each. In both
+    cases `whole`, which `trials.draw` adds, is the full result, so that shape and type are judged before a part is.
     """
 
     args: dict[str, Any]
@@ -25,6 +26,7 @@ class Case:
     read: Callable[[torch.Tensor], torch.Tensor] | None = None
     reads: str = ""
     gradients: tuple[str, ...] = ()
+    whole: plain.Plain | None = None
 
 
 @dataclass(frozen=True)

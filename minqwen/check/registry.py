@@ -5,8 +5,9 @@ import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from minqwen.check import exercise
+from minqwen.check import errors, exercise
 
 
 class Exercises(Mapping[str, exercise.Exercise]):
@@ -43,11 +44,16 @@ class Exercises(Mapping[str, exercise.Exercise]):
 EXERCISES = Exercises()
 
 
-def find(name: str) -> exercise.Exercise:
-    """The exercise of this name; ValueError with the nearest names if there is none."""
-    try:
+def find(name: Any) -> exercise.Exercise:
+    """The exercise of this name, or number ("2.3"); ValueError with the nearest names, or all, if there is none."""
+    if not isinstance(name, str):
+        raise errors.short(ValueError(f"a string names an exercise, 'apply_rope' or '2.3', but this is {name!r}"))
+    if name in EXERCISES:
         return EXERCISES[name]
-    except KeyError:
-        near = difflib.get_close_matches(name, list(EXERCISES), n=3, cutoff=0.5)
-        way_out = f"did you mean {' or '.join(near)}?" if near else "list(EXERCISES) shows all names"
-        raise ValueError(f"there is no exercise {name!r}; {way_out}") from None
+    numbers = {found.number: found for found in EXERCISES.values()}
+    if name in numbers:
+        return numbers[name]
+    near = difflib.get_close_matches(name, list(EXERCISES), n=3, cutoff=0.5)
+    names = ", ".join(f"{number} {found.name}" for number, found in numbers.items())
+    way_out = f"did you mean {' or '.join(near)}?" if near else f"there are {names}"
+    raise errors.short(ValueError(f"there is no exercise {name!r}; {way_out}"))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from minqwen.check import registry
+from minqwen.check import errors, registry
 
 
 @contextmanager
@@ -16,12 +16,12 @@ def using(function: Any) -> Iterator[None]:
     """Inside the block minqwen calls this function in place of its own of the same name."""
     name = getattr(function, "__name__", None)
     if not callable(function) or name is None:
-        raise ValueError(
-            f"using wants a function with a name, not {function!r}; define it with def, then using(apply_rope)"
-        )
-    exercise = registry.find(name)
-    if exercise.home is None:
-        raise ValueError(f"{name} stands for no function of the library; using works with: {_replaceable()}")
+        message = f"using wants a function with a name, not {function!r}; define it with def, then using(apply_rope)"
+        raise errors.short(ValueError(message))
+    exercise = registry.EXERCISES.get(name)
+    if exercise is None or exercise.home is None:
+        message = f"using puts yours in place of the library's function of the same name, and there is no {name}"
+        raise errors.short(ValueError(f"{message}; call yours as the library does: {_replaceable()}"))
     home, attribute = exercise.home.split(":")
     module = importlib.import_module(home)
     before = getattr(module, attribute)

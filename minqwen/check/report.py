@@ -3,7 +3,7 @@
 import textwrap
 from typing import Any
 
-from minqwen.check import exercise, plain, trials
+from minqwen.check import exercise, plain, shapes, trials
 
 WIDTH = 100
 SHOWN = 24  # a tensor with more numbers than this is shown by its shape alone
@@ -12,7 +12,7 @@ SHOWN = 24  # a tensor with more numbers than this is shown by its shape alone
 def passed(found: exercise.Exercise, done: list[trials.Trial]) -> str:
     """All properties, ticked, and what to do next."""
     lines = [f"{found.number} {found.name}: right.", "", *_ticks(done)]
-    if found.home:
+    if found.in_model:
         lines += ["", f"The library can now run on yours: with using({found.name}): ..."]
     return "\n".join(lines)
 
@@ -23,7 +23,8 @@ def failed(found: exercise.Exercise, done: list[trials.Trial], mistake: str | No
     failing = [trial for trial in done if trial.test is first.test and not trial.passed]
     ticks = _ticks(done)
     lines = [f"{found.number} {found.name}: not yet.", "", *ticks, ""]
-    lines += ["Look at the first cross, on its smallest case:", "", *_case(min(failing, key=lambda t: t.size))]
+    smallest = min(failing, key=lambda trial: trial.size)
+    lines += ["Look at the first cross, on the smallest case that fails:", "", *_case(smallest, found.axes)]
     if mistake:
         lines += ["", textwrap.fill(f"This is what a known mistake gives: {mistake}", WIDTH)]
     where = f"{found.check_line.removesuffix(')')}, seed={seed})"
@@ -33,12 +34,13 @@ def failed(found: exercise.Exercise, done: list[trials.Trial], mistake: str | No
 
 def right_value(found: exercise.Explain) -> str:
     """For a right number or letter."""
-    return textwrap.fill(f"{found.number} {found.name}: right. {found.why}", WIDTH)
+    return textwrap.fill(f"{found.number} {found.name}: right. {found.after}", WIDTH)
 
 
 def wrong_value(found: exercise.Explain, text: str, reason: str | None) -> str:
     """For a wrong one, with the reason where it is known."""
-    text = textwrap.fill(f"{found.number} {found.name}: not yet; {text}. {reason or ''}", WIDTH)
+    stop = "" if text.endswith("?") else "."
+    text = textwrap.fill(f"{found.number} {found.name}: not yet; {text}{stop} {reason or ''}", WIDTH)
     return f"{text}\n\nA hint: hint({found.name!r})."
 
 
@@ -56,23 +58,23 @@ def _ticks(done: list[trials.Trial]) -> list[str]:
     return [f"  {'✓' if ok else '✗'} {title}" for title, ok in held.items()]
 
 
-def _case(trial: trials.Trial) -> list[str]:
+def _case(trial: trials.Trial, axes: tuple[str, ...]) -> list[str]:
     reply = trial.reply
     lines = [f"  {trial.case.note}"] if trial.case.note else []
     lines += [line for name, x in trial.case.args.items() for line in _rows(name, x)]
     if reply.fault:
         lines += ["", f"  On this, {reply.fault}"]
     else:
-        lines += [f"  judged is {trial.case.reads}:"] if trial.case.reads else []
+        lines += [f"  compared here: {trial.case.reads}"] if trial.case.reads else []
         lines += _rows("expected", trial.expected) + _rows("yours", reply.value)
-        lines += ["", f"  {_difference(reply.value, trial.expected)}"]
+        lines += ["", f"  {_difference(reply.value, trial.expected, axes)}"]
     if reply.printed:
         lines += ["", "  It printed:", *(f"    {line}" for line in reply.printed.splitlines()[:5])]
     return lines
 
 
 def _rows(name: str, x: Any) -> list[str]:
-    """One line for a thing, or one for each of its rows, if it is small enough to read."""
+    """One line for a thing, or one for each of its rows if it is small enough to read, with a gap between matrices."""
     if x is None:
         return [f"  {name:10}None"]
     x = x if isinstance(x, plain.Plain) else plain.to_plain(x)
@@ -85,25 +87,33 @@ def _rows(name: str, x: Any) -> list[str]:
     numbers = [_number(value) for value in x.values]
     pad = max(map(len, numbers))
     rows = ["  ".join(n.rjust(pad) for n in numbers[i : i + width]) for i in range(0, len(numbers), width)]
-    return [f"{label}   {rows[0]}", *(f"{'':{len(label)}}   {row}" for row in rows[1:])]
+    height = x.shape[-2] if len(x.shape) > 2 else len(rows)
+    lines = []
+    for i, row in enumerate(rows):
+        lines += [""] if i and i % height == 0 else []
+        lines.append(f"{'' if i else label:{len(label)}}   {row}")
+    return lines
 
 
 def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return "0" if -1e-6 < value < 1e-6 else f"{value:.4g}"
+    return str(value)
 
 
-def _difference(yours: plain.Plain, expected: plain.Plain) -> str:
-    if yours.shape != expected.shape:
-        return f"Its shape is {yours.shape}, but {expected.shape} is expected."
-    if yours.type != expected.type:
-        return f"Its type is {yours.type}, but {expected.type} is expected."
+def _difference(yours: plain.Plain, expected: plain.Plain, axes: tuple[str, ...]) -> str:
+    fault = shapes.fault(yours, expected, axes)
+    if fault:
+        return f"{fault[0].upper()}{fault[1:]}."
     places = plain.wrong_places(yours, expected)
     at, count = places[0], f"{len(places)} of {len(expected.values)}"
     if any(value != value for value in yours.values):
         at = next(i for i, value in enumerate(yours.values) if value != value)
         return f"It holds NaN, not a number, first at {_index(at, expected.shape)}: somewhere 0/0 or inf - inf."
-    values = f"expected {_number(expected.values[at])}, yours {_number(yours.values[at])}"
-    return f"{count} differ, the first at {_index(at, expected.shape)}: {values}."
+    wanted, given = expected.values[at], yours.values[at]
+    if _number(wanted) != _number(given):
+        wanted, given = _number(wanted), _number(given)  # else both in full, so that one sees the difference
+    return f"{count} differ, the first at {_index(at, expected.shape)}: expected {wanted}, yours {given}."
 
 
 def _index(flat: int, shape: tuple[int, ...] | None) -> str:

@@ -1,7 +1,7 @@
 """An exercise's tests, drawn, run on an answer, and compared with what known mistakes give."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -39,7 +39,13 @@ def draw(found: Exercise, seed: int) -> list[Trial]:
     """Every case of every test. The seed decides all of it."""
     rng = torch.Generator().manual_seed(seed)
     drawn = [(test, case) for test in found.tests for _ in range(DRAWS) for case in test.draw(rng)]
-    return [Trial(test, case, plain.to_plain(case.expected)) for test, case in drawn]
+    right = found.right
+    return [Trial(test, _with_whole(case, right), plain.to_plain(case.expected)) for test, case in drawn]
+
+
+def _with_whole(case: Case, right: Callable[..., Any]) -> Case:
+    is_part = case.read is not None or case.gradients
+    return replace(case, whole=plain.to_plain(right(*case.args.values()))) if is_part else case
 
 
 def cases(name: str, seed: int = 0) -> list[Case]:

@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 from minqwen.check import exercise, plain, report, trials
 
+MEASURED = 0.05  # how far, as a share of it, a measured number may lie from the whole number that it tells of
+
 
 class Verdict(NamedTuple):
     """Right or not, the known mistake if it is one, and the report."""
@@ -22,15 +24,19 @@ def of_value(found: exercise.Explain, answer: Any) -> Verdict:
         return Verdict(False, None, report.wrong_value(found, text, None))
     if _agree(value, found.answer, found.tolerance):
         return Verdict(True, None, report.right_value(found))
+    shown = value if isinstance(value, str) else f"{value:.6g}"
     for wrong in found.wrong_answers.values():
         if _agree(value, wrong.value, found.tolerance):
-            return Verdict(False, wrong.sentence, report.wrong_value(found, f"it is not {answer}", wrong.sentence))
-    return Verdict(False, None, report.wrong_value(found, f"it is not {answer}", None))
+            return Verdict(False, wrong.sentence, report.wrong_value(found, f"it is not {shown}", wrong.sentence))
+    text = f"it is not {shown}"
+    if _is_whole(found.answer) and not _is_whole(value) and _agree(value, found.answer, MEASURED):
+        text = f"{shown} is close, as a measurement is: which whole number is it near?"
+    return Verdict(False, None, report.wrong_value(found, text, None))
 
 
 def of_cause(found: exercise.Bug, done: list[trials.Trial], cause: str | None) -> Verdict:
     """The function is right; is the letter?"""
-    letter = cause.strip().lower() if isinstance(cause, str) else None
+    letter = cause.strip().strip("()").lower() if isinstance(cause, str) else None
     if letter == found.cause:
         return Verdict(True, None, report.passed(found, done))
     if letter not in found.causes:
@@ -54,6 +60,10 @@ def _value(answer: Any) -> float | str | None:
     except TypeError:
         return None
     return float(numbers[0]) if len(numbers) == 1 and type(numbers[0]) is not bool else None
+
+
+def _is_whole(value: float | int | str) -> bool:
+    return not isinstance(value, str) and float(value).is_integer()
 
 
 def _agree(value: float | str, wanted: float | int | str, tolerance: float) -> bool:

@@ -9,7 +9,7 @@ import io
 import pytest
 import torch
 
-from minqwen.check import EXERCISES, check, plain, sources, trials
+from minqwen.check import EXERCISES, check, plain, report, sources, trials
 
 NOTEBOOK = """\
 import torch
@@ -22,11 +22,6 @@ with_tests = pytest.mark.parametrize("exercise", [e for e in EXERCISES.values() 
 implement = pytest.mark.parametrize("exercise", BY_KIND["implement"], ids=lambda e: e.name)
 explain = pytest.mark.parametrize("exercise", BY_KIND["explain"], ids=lambda e: e.name)
 bug = pytest.mark.parametrize("exercise", BY_KIND["bug"], ids=lambda e: e.name)
-
-
-def right(exercise):
-    """The function that must pass, without what a test run wraps around it."""
-    return inspect.unwrap(exercise.library) if exercise.kind == "implement" else exercise.fixed
 
 
 def run(*cells):
@@ -61,7 +56,7 @@ def test_a_function_to_write_is_the_librarys_and_its_statement_names_every_argum
 @with_tests
 def test_the_library_passes(exercise):
     for seed in range(3):
-        assert [t for t in trials.run_tests(exercise, right(exercise), seed) if not t.passed] == []
+        assert [t for t in trials.run_tests(exercise, exercise.right, seed) if not t.passed] == []
 
 
 @implement
@@ -75,6 +70,13 @@ def test_the_solution_passes_as_the_text_that_a_notebook_holds(exercise):
     with contextlib.redirect_stdout(io.StringIO()):
         names = run(exercise.setup, cell)
     assert eval(exercise.check_line, names | {"check": check})
+
+
+@every_exercise
+def test_what_an_exercise_imports_leaves_the_learners_own_functions_alone(exercise):
+    with contextlib.redirect_stdout(io.StringIO()):
+        names = run(exercise.setup)
+    assert names.keys() & {e.name for e in BY_KIND["implement"]} == set()
 
 
 @with_tests
@@ -98,7 +100,7 @@ def test_a_wrong_answer_differs_from_the_solution_in_three_lines_at_most(exercis
 @with_tests
 def test_a_wrong_answer_keeps_shape_and_dtype(exercise):
     first = exercise.tests[0].draw(torch.Generator().manual_seed(0))[0]
-    expected = plain.to_plain(right(exercise)(*first.args.values()))
+    expected = plain.to_plain(exercise.right(*first.args.values()))
     for name, wrong in exercise.wrong_answers.items():
         given = plain.to_plain(wrong.function(*first.args.values()))
         assert (given.type, given.shape) == (expected.type, expected.shape), name
@@ -112,9 +114,22 @@ def test_a_property_sees_other_values_each_time_it_is_drawn(exercise):
         assert len({str(cases) for cases in drawn}) > 1, test.title
 
 
+@with_tests
+def test_a_result_of_another_shape_is_told_so_before_any_part_is_read(exercise):
+    def answer(*args):
+        return exercise.right(*args)[None]
+
+    done = trials.run_tests(exercise, answer)
+    for trial in done:
+        words = trial.reply.fault or report.failed(exercise, [trial], None, 0)
+        assert "its shape is (1, " in words or "Its shape is (1, " in words
+
+
 @explain
-def test_a_right_value_passes_and_a_wrong_one_gets_its_reason(exercise):
+def test_a_right_value_passes_and_a_wrong_one_gets_its_reason(exercise, capsys):
+    assert str(round(exercise.answer)) not in exercise.why
     assert check(exercise.answer, exercise.name)
+    assert " ".join(capsys.readouterr().out.split()).endswith(f"right. {exercise.after}")
     for wrong in exercise.wrong_answers.values():
         result = check(wrong.value, exercise.name)
         assert not result and result.mistake == wrong.sentence
@@ -130,15 +145,15 @@ def test_a_broken_function_fails_and_shows_its_symptom(exercise, capsys):
 
 @bug
 def test_a_mended_function_with_another_cause_is_told_why_not(exercise, capsys):
-    assert check(exercise.fixed, exercise.name, cause=exercise.cause.upper())
+    assert check(exercise.right, exercise.name, cause=exercise.cause.upper())
     for letter, cause in exercise.causes.items():
         assert f"- **{letter}**: {cause.text}" in exercise.statement
         assert (cause.why_not == "") == (letter == exercise.cause)
         if letter != exercise.cause:
-            result = check(exercise.fixed, exercise.name, cause=letter)
+            result = check(exercise.right, exercise.name, cause=letter)
             assert not result and result.mistake == cause.why_not
     capsys.readouterr()
-    assert not check(exercise.fixed, exercise.name)
+    assert not check(exercise.right, exercise.name)
     assert "Which cause was it? Set cause to one of a, b, c" in capsys.readouterr().out
 
 

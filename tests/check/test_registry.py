@@ -8,11 +8,17 @@ import pytest
 from minqwen.check import EXERCISES, registry
 
 
-def test_an_unknown_name_gets_the_nearest_ones():
+def test_an_unknown_name_gets_the_nearest_ones_or_all():
     with pytest.raises(ValueError, match="did you mean causal_mask"):
         registry.find("casual_mask")
-    with pytest.raises(ValueError, match=r"list\(EXERCISES\) shows all names"):
+    with pytest.raises(ValueError, match=r"there are 1.1 01_variance, 1.2 causal_mask, .*, 2.5 02_interleaved"):
         registry.find("quantum")
+    with pytest.raises(ValueError, match=r"a string names an exercise, 'apply_rope' or '2.3', but this is 2.1"):
+        registry.find(2.1)
+
+
+def test_a_number_finds_its_exercise():
+    assert registry.find("2.1").name == "sinusoidal_encoding" and registry.find("1.1").name == "01_variance"
 
 
 def test_exercises_are_a_mapping():

@@ -1,9 +1,11 @@
 """`using`. Oracle: the library itself, inside and outside of the block."""
 
+import contextlib
+
 import pytest
 import torch
 
-from minqwen.check import check, using
+from minqwen.check import EXERCISES, check, using
 from minqwen.model import Qwen, QwenConfig, attention, rope
 
 
@@ -16,11 +18,27 @@ def split_heads(x, n_heads):
     return torch.stack([x[..., h * width : (h + 1) * width] for h in range(n_heads)], dim=-3)
 
 
-def test_the_model_runs_on_the_learners_function_inside_the_block_only():
-    torch_state = torch.get_rng_state()
-    model = Qwen(QwenConfig(vocab_size=17, d_model=14, n_layers=2, n_heads=1, n_kv_heads=1, d_ff=13, max_length=11))
-    torch.set_rng_state(torch_state)
-    ids = torch.tensor([[3, 1, 4, 1, 5]])
+@pytest.fixture
+def model():
+    with torch.random.fork_rng():
+        return Qwen(QwenConfig(vocab_size=17, d_model=14, n_layers=2, n_heads=1, n_kv_heads=1, d_ff=13, max_length=11))
+
+
+ids = torch.tensor([[3, 1, 4, 1, 5]])
+
+
+@pytest.mark.parametrize("name", [e.name for e in EXERCISES.values() if e.kind == "implement"])
+def test_the_model_runs_on_the_functions_that_say_so_and_on_no_other(name, model):
+    def learners(*args):
+        raise NotImplementedError("the learner's")
+
+    learners.__name__ = name
+    called = pytest.raises(NotImplementedError, match="the learner's")
+    with using(learners), called if EXERCISES[name].in_model else contextlib.nullcontext():
+        model(ids)
+
+
+def test_the_model_runs_on_the_learners_function_inside_the_block_only(model):
     before = model(ids)
     with using(split_heads):
         torch.testing.assert_close(model(ids), before)
@@ -65,12 +83,10 @@ def test_what_the_library_does_not_have_is_refused_with_the_way_out():
     def spllit_heads(x):
         return x
 
-    with pytest.raises(ValueError, match=r"list\(EXERCISES\) shows all names"), using(fixed):
-        pass
-    with pytest.raises(ValueError, match="did you mean split_heads"), using(spllit_heads):
+    with pytest.raises(ValueError, match=r"there is no spllit_heads; call .*: .*, split_heads"), using(spllit_heads):
         pass
     with pytest.raises(ValueError, match=r"define it with def, then using\(apply_rope\)"), using(3):
         pass
     fixed.__name__ = "02_interleaved"
-    with pytest.raises(ValueError, match="using works with: causal_mask"), using(fixed):
+    with pytest.raises(ValueError, match="call yours as the library does: causal_mask"), using(fixed):
         pass

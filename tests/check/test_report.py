@@ -11,7 +11,7 @@ EXPECTED = """\
   ✗ more keys than queries: every query also sees all that the cache holds
   ✗ fewer keys than queries: the first queries see nothing
 
-Look at the first cross, on its smallest case:
+Look at the first cross, on the smallest case that fails:
 
   T         1
   S         1
@@ -52,3 +52,28 @@ def test_small_tensors_are_shown_in_rows_and_large_ones_by_their_shape():
     text = report.failed(EXERCISES["causal_mask"], [done], None, 0)
     assert "a note\n  x         float32 (2, 3)       0  1  2\n                                 3  4  5\n" in text
     assert "  big       float32 (5, 7)    \n  n         2\n  mask      None\n\n  On this, it did x." in text
+
+
+def test_the_matrices_of_a_stack_stand_apart():
+    def split_heads(x, n_heads):
+        return x.unflatten(-1, (n_heads, -1)).movedim(-2, 0).flip(0)
+
+    shown = check(split_heads, seed=0).report.split("yours")[1].splitlines()
+    assert [len(line.split()) for line in shown[:14]] == [6, 2, 2, 2, 0, 2, 2, 2, 2, 0, 2, 2, 2, 2]
+
+
+def test_a_part_of_the_result_is_announced():
+    def sinusoidal_encoding(length, d_model):
+        return torch.zeros(length, d_model)
+
+    assert "  compared here: row 0 of the result\n  expected" in check(sinusoidal_encoding).report
+
+
+def difference(yours, expected):
+    return report._difference(plain.to_plain(yours), plain.to_plain(expected), ())
+
+
+def test_rounding_is_shown_as_zero_and_a_small_difference_in_full():
+    assert difference(torch.tensor([-1.3e-7]), torch.tensor([-4.0])).endswith("expected -4, yours 0.")
+    one = torch.ones(1, dtype=torch.float64)
+    assert difference(one + 2.0**-20, one).endswith("expected 1.0, yours 1.0000009536743164.")

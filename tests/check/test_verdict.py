@@ -41,6 +41,20 @@ def test_a_tolerance_is_a_share_of_the_answer():
     assert check(35_000, "02_slowest_pair") and not check(34_000, "02_slowest_pair")
 
 
+def test_a_measurement_near_a_whole_answer_is_asked_for_the_whole_number(capsys):
+    assert not check(64.116, "01_variance")
+    assert "64.116 is close, as a measurement is: which whole number is it near?" in capsys.readouterr().out
+    for answer in (63, 70.5):
+        assert not check(answer, "01_variance")
+        assert f"not yet; it is not {answer}." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cause", ["c", "C", " (c) "])
+def test_the_letter_of_a_cause_may_come_in_brackets(cause):
+    found = EXERCISES["02_interleaved"]
+    assert check(found.right, found.name, cause=cause)
+
+
 def test_a_letter_may_be_large_and_padded():
     assert verdict.of_value(LETTER, " B ").passed and not verdict.of_value(LETTER, "c").passed
     assert "the answer is a letter" in verdict.of_value(LETTER, 2).text

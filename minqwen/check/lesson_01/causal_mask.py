@@ -21,17 +21,19 @@ def _case(T: int, S: int, note: str = "") -> Case:
 
 def _square(rng: torch.Generator) -> list[Case]:
     (T,) = draw.sizes(rng, 1)
-    return [_case(T, T), _case(1, 1)]
+    return [_case(T, T), _case(1, 1), _case(3, 3)]
 
 
 def _cached(rng: torch.Generator) -> list[Case]:
     T, S = sorted(draw.sizes(rng, 2))
-    return [_case(T, S, f"{S - T} earlier keys wait in the cache"), _case(1, S, "one new token, as in generation")]
+    sizes = ((2, 5), (T, S))
+    cached = [_case(T, S, f"{S - T} earlier keys wait in the cache") for T, S in sizes]
+    return [*cached, _case(1, S, "one new token, as in generation")]
 
 
 def _short(rng: torch.Generator) -> list[Case]:
     S, T = sorted(draw.sizes(rng, 2))
-    return [_case(T, S, f"the first {T - S} queries have no key to look at")]
+    return [_case(T, S, f"the first {T - S} queries have no key to look at") for T, S in ((5, 2), (T, S))]
 
 
 _wrong = partial(parts.mistake, attention.causal_mask)
@@ -42,6 +44,7 @@ EXERCISE = exercise.Implement(
     number="1.2",
     title="Hide the future",
     library=attention.causal_mask,
+    in_model=True,
     statement="""\
 Write `causal_mask(T, S)`, the mask that keeps a token from looking into its future.
 

@@ -39,6 +39,12 @@ def _zeros(rng: torch.Generator) -> list[Case]:
     return [Case(given, expected, read=lambda out: out[hidden], reads="the weights of hidden keys")]
 
 
+def _loud(rng: torch.Generator) -> list[Case]:
+    given = _given(rng, 2, 3)
+    loud = given["scores"].masked_fill(~given["mask"], 200.0)
+    return [Case({**given, "scores": loud}, _loops(**given), "every hidden score is 200")]
+
+
 def _values(rng: torch.Generator) -> list[Case]:
     T, S = draw.sizes(rng, 2)
     given = [_given(rng, 2, 3), _given(rng, T, S)]
@@ -76,8 +82,8 @@ weights = broken(scores, torch.ones(3, 3, dtype=torch.bool).tril())
 print("each row should sum to 1, but:", weights.sum(dim=-1))""",
     statement=f"""\
 `broken(scores, mask)` should turn scores into attention weights: scores and result are `(T, S)`, the mask is boolean
-`(T, S)`, True where a key may be attended to. Hidden keys must have weight 0, and every row must sum to 1. Every query
-may see at least one key. The zeros are there, but look at the sums.
+`(T, S)`, True where a key may be attended to. Hidden keys must have weight 0, however large their scores, and every
+row must sum to 1. Every query may see at least one key. The zeros are there, but look at the sums.
 
 Write `fixed(scores, mask)`, and set `cause` to the letter of the cause:
 
@@ -99,9 +105,17 @@ Write `fixed(scores, mask)`, and set `cause` to the letter of the cause:
         Test("every row sums to 1", _sums),
         Test("hidden keys have weight 0", _zeros),
         Test("the weights agree with plain loops", _values),
+        Test("a hidden score may be as large as it likes", _loud),
     ),
     wrong_answers={
         "as_given": _wrong("this is the function as it was given.", ("def broken(", "def fixed(")),
+        "divided_afterwards": _wrong(
+            "dividing by what is left works until a hidden key has taken all the weight; hide keys before the softmax.",
+            (
+                "return shares.masked_fill(~mask, 0.0)",
+                "shares = shares.masked_fill(~mask, 0.0)\n    return shares / shares.sum(-1, True)",
+            ),
+        ),
         "zero_for_hidden": _wrong(
             "hidden scores are set to 0 before the softmax, but e⁰ = 1 still takes a share; which number takes none?",
             ("shares = scores.softmax(dim=-1)", "hidden = scores.masked_fill(~mask, 0.0)"),

@@ -1,6 +1,5 @@
 """Exercise 1.6, several attentions side by side. Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.2."""
 
-import math
 from functools import partial
 from typing import Any
 
@@ -8,43 +7,34 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from minqwen.check import draw, exercise, parts
+from minqwen.check import draw, exercise, loops, parts
 from minqwen.check.parts import Case, Test
 from minqwen.model import attention
+
+
+def _reference(x, wq, wk, wv, wo, n_heads, mask=None):
+    """The library's body, with the parts called by the names that a learner's notebook leaves free."""
+    q, k, v = (attention.split_heads(x @ w.mT, n_heads) for w in (wq, wk, wv))
+    heads = attention.scaled_dot_product_attention(q, k, v, mask)
+    return attention.merge_heads(heads) @ wo.mT
 
 
 def _loops(
     x: Tensor, wq: Tensor, wk: Tensor, wv: Tensor, wo: Tensor, n_heads: int, mask: Tensor | None = None
 ) -> Tensor:
-    """Head by head, token by token, in Python's floats."""
-    if x.ndim > 2:
-        return torch.stack([_loops(part, wq, wk, wv, wo, n_heads, mask) for part in x])
-    q, k, v = (_project(x.tolist(), w) for w in (wq, wk, wv))
+    """Head by head, each on its own channels, in float64."""
     D = x.shape[-1] // n_heads
-    joined = []
-    for t in range(len(q)):
-        row: list[float] = []
-        for h in range(n_heads):
-            own = slice(h * D, (h + 1) * D)
-            allowed = [s for s in range(len(k)) if mask is None or mask[t, s]]
-            scores = [sum(a * b for a, b in zip(q[t][own], k[s][own])) / math.sqrt(D) for s in allowed]
-            total = sum(math.exp(score) for score in scores)
-            head = [0.0] * D
-            for s, score in zip(allowed, scores):
-                head = [a + math.exp(score) / total * b for a, b in zip(head, v[s][own])]
-            row += head
-        joined.append(row)
-    return torch.tensor(_project(joined, wo), dtype=torch.float64).to(x.dtype)
-
-
-def _project(rows: list[list[float]], weight: Tensor) -> list[list[float]]:
-    """A linear layer without bias: out[o] = Σ_i weight[o, i] · row[i]."""
-    return [[sum(w * a for w, a in zip(weights, row)) for weights in weight.tolist()] for row in rows]
+    q, k, v = (torch.einsum("...ti,oi->...to", x.double(), w.double()) for w in (wq, wk, wv))
+    heads = [[part[..., h * D : (h + 1) * D] for part in (q, k, v)] for h in range(n_heads)]
+    joined = torch.cat([loops.attention(*head, mask) for head in heads], dim=-1)
+    return torch.einsum("...ti,oi->...to", joined, wo.double()).to(x.dtype)
 
 
 def _given(rng: torch.Generator, T: int, H: int, D: int, *batch: int) -> dict[str, Any]:
     C = H * D
     weights = {name: draw.normal(rng, C, C) / C**0.5 for name in ("wq", "wk", "wv", "wo")}
+    # Scores of a few units: between near-equal weights all mistakes look like rounding.
+    weights["wq"], weights["wk"] = 2 * weights["wq"], 2 * weights["wk"]
     return {"x": draw.normal(rng, *batch, T, C), **weights, "n_heads": H}
 
 
@@ -84,7 +74,7 @@ def _token_order(rng: torch.Generator) -> list[Case]:
     return [Case({**given, "x": given["x"][order]}, _loops(**given)[order], "the tokens were moved: 2, 0, 1")]
 
 
-_wrong = partial(parts.mistake, attention.multi_head_attention)
+_wrong = partial(parts.mistake, _reference)
 
 EXERCISE = exercise.Implement(
     name="multi_head_attention",
@@ -92,8 +82,9 @@ EXERCISE = exercise.Implement(
     number="1.6",
     title="Several heads, side by side",
     library=attention.multi_head_attention,
+    reference=_reference,
     twins=(F.multi_head_attention_forward,),
-    imports="from minqwen.model.attention import merge_heads, scaled_dot_product_attention, split_heads",
+    imports="from minqwen.model import attention",
     statement="""\
 Write `multi_head_attention(x, wq, wk, wv, wo, n_heads, mask=None)`: project, split into heads, attend in each head, put
 the heads back together, project once more.
@@ -105,9 +96,9 @@ the heads back together, project once more.
 - `mask` is None or boolean, shape `(T, T)`, the same for all heads. **True means: may be attended to.**
 - The heads' results are put next to each other, `(..., T, C)`, and multiplied by `wo.mT`: the result, `(..., T, C)`.
 
-You may use three functions of the library, or your own: `split_heads(x, n_heads)` gives `(..., n_heads, T, D)`,
-`scaled_dot_product_attention(q, k, v, mask)` works under any leading dimensions, `merge_heads(x)` undoes `split_heads`.
-`torch.nn.MultiheadAttention` refuses while your function is checked.
+You may use your own functions, or three of the library: `attention.split_heads(x, n_heads)` gives
+`(..., n_heads, T, D)`, `attention.scaled_dot_product_attention(q, k, v, mask)` works under any leading dimensions,
+`attention.merge_heads(x)` undoes `split_heads`. `torch.nn.MultiheadAttention` refuses while your function is checked.
 """,
     why="One head can look at one thing at a time; several can look at the previous word and the subject at once.",
     points=4,
@@ -154,12 +145,35 @@ You may use three functions of the library, or your own: `split_heads(x, n_heads
         ),
         "merged_by_reshape": _wrong(
             "the heads were reshaped back without exchanging the axes first, so tokens mix; merge_heads does both.",
-            ("merge_heads(scaled", "(scaled"),
-            ("mask)) @ wo.mT", "mask)).reshape(x.shape) @ wo.mT"),
+            ("attention.merge_heads(heads)", "heads.reshape(x.shape)"),
         ),
         "keys_and_values_exchanged": _wrong(
             "keys and values are exchanged: wk makes the keys, which are compared, wv the values, which are averaged.",
             ("(wq, wk, wv))", "(wq, wv, wk))"),
+        ),
+        "queries_and_keys_exchanged": _wrong(
+            "queries and keys are exchanged: each token asks with wq, and is compared by its wk.",
+            ("(wq, wk, wv))", "(wk, wq, wv))"),
+        ),
+        "keys_used_as_values": _wrong(
+            "wv is not used: the values are made by wk.",
+            ("(wq, wk, wv))", "(wq, wk, wk))"),
+        ),
+        "values_not_projected": _wrong(
+            "wv is not used: the values are the channels of x themselves.",
+            ("(q, k, v, mask)", "(q, k, attention.split_heads(x, n_heads), mask)"),
+        ),
+        "scale_by_d_model": _wrong(
+            "the scores are divided by √C; what is added up is one head's D channels, so divide by √D.",
+            ("(q, k, v, mask)", "(q / n_heads**0.5, k, v, mask)"),
+        ),
+        "scaled_twice": _wrong(
+            "the scores are divided by √D twice; scaled_dot_product_attention does it already.",
+            ("(q, k, v, mask)", "(q / q.shape[-1] ** 0.5, k, v, mask)"),
+        ),
+        "not_scaled": _wrong(
+            "the scores are not divided by √D.",
+            ("(q, k, v, mask)", "(q * q.shape[-1] ** 0.5, k, v, mask)"),
         ),
         "queries_used_as_keys": _wrong(
             "wk is not used: the keys are made by wq.",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from minqwen.check import draw, exercise, parts
+from minqwen.check import draw, exercise, loops, parts
 from minqwen.check.parts import Case, Test
 from minqwen.model import attention
 
@@ -24,30 +24,13 @@ def _reference(q, k, v, mask=None):
     return weights @ v
 
 
-def _loops(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Every query, every key, every channel, one at a time, in Python's floats."""
-    if q.ndim > 2:
-        masks = [None] * len(q) if mask is None else mask.expand(*q.shape[:-1], k.shape[-2])
-        return torch.stack([_loops(*parts) for parts in zip(q, k, v, masks)])
-    rows = []
-    for t, query in enumerate(q.tolist()):
-        allowed = [s for s in range(len(k)) if mask is None or mask[t, s]]
-        scores = [sum(a * b for a, b in zip(query, k[s].tolist())) / math.sqrt(len(query)) for s in allowed]
-        total = sum(math.exp(score) for score in scores)
-        row = [0.0] * v.shape[-1]
-        for s, score in zip(allowed, scores):
-            row = [r + math.exp(score) / total * value for r, value in zip(row, v[s].tolist())]
-        rows.append(row)
-    return torch.tensor(rows, dtype=torch.float64).to(q.dtype)
-
-
 def _qkv(rng: torch.Generator, T: int, S: int, D: int, Dv: int, *batch: int) -> dict[str, Tensor]:
     shapes = {"q": (*batch, T, D), "k": (*batch, S, D), "v": (*batch, S, Dv)}
     return {name: draw.normal(rng, *shape) for name, shape in shapes.items()}
 
 
 def _case(given: dict[str, Any], note: str = "") -> Case:
-    return Case(given, _loops(**given), note)
+    return Case(given, loops.attention(**given), note)
 
 
 def _by_hand(rng: torch.Generator) -> list[Case]:
@@ -72,15 +55,34 @@ def _masked(rng: torch.Generator) -> list[Case]:
     return [_case({**g, "mask": draw.mask(rng, len(g["q"]), len(g["k"]))}) for g in _small_and_large(rng)]
 
 
+def _far_from_zero(rng: torch.Generator) -> list[Case]:
+    q, v = torch.tensor([[10.0], [-10.0]]), draw.normal(rng, 3, 1)
+    # Sixteenths, so that the scores are exact and only the softmax is judged.
+    k = 10.0 + torch.randint(-4, 5, (3, 1), generator=rng) / 16
+    return [_case({"q": q, "k": k, "v": v}, "the scores are near 100 in row 0 and near -100 in row 1")]
+
+
 def _hidden(rng: torch.Generator) -> list[Case]:
     given = {**_qkv(rng, T=3, S=3, D=2, Dv=1), "mask": torch.ones(3, 3, dtype=torch.bool).tril()}
     louder = {**given, "k": given["k"] * torch.tensor([[1.0], [1.0], [30.0]])}
-    return [Case(louder, _loops(**given)[:2], "key 2 is hidden from rows 0 and 1", lambda out: out[:2], "rows 0 and 1")]
+    return [
+        Case(
+            louder,
+            loops.attention(**given)[:2],
+            "key 2 is hidden from rows 0 and 1",
+            lambda out: out[:2],
+            "rows 0 and 1 of the result",
+        )
+    ]
 
 
 def _key_order(rng: torch.Generator) -> list[Case]:
     given = _qkv(rng, T=2, S=3, D=2, Dv=1)
-    return [Case({**given, "k": given["k"].roll(1, 0), "v": given["v"].roll(1, 0)}, _loops(**given), "keys moved on")]
+    return [
+        Case(
+            {**given, "k": given["k"].roll(1, 0), "v": given["v"].roll(1, 0)}, loops.attention(**given), "keys moved on"
+        )
+    ]
 
 
 def _leading(rng: torch.Generator) -> list[Case]:
@@ -95,14 +97,6 @@ def _no_key(rng: torch.Generator) -> list[Case]:
     return [_case({**_qkv(rng, T=2, S=2, D=2, Dv=1), "mask": mask}, "query 0 may see no key")]
 
 
-def _dtypes(rng: torch.Generator) -> list[Case]:
-    cases = []
-    for dtype in (torch.float64, torch.bfloat16):
-        given, nothing = {n: x.to(dtype) for n, x in _qkv(rng, 2, 3, 5, 2).items()}, torch.empty(0, dtype=dtype)
-        cases.append(Case(given, nothing, read=lambda out: out.flatten()[:0], reads="the type of the result"))
-    return cases
-
-
 _wrong = partial(parts.mistake, _reference)
 _NO_ZEROS = ("weights = weights.masked", "weights.masked")
 
@@ -112,6 +106,7 @@ EXERCISE = exercise.Implement(
     number="1.3",
     title="Average the values by how well query and key agree",
     library=attention.scaled_dot_product_attention,
+    in_model=True,
     reference=_reference,
     also_closed=(attention.attention_weights,),
     twins=(F.scaled_dot_product_attention,),
@@ -123,6 +118,7 @@ $$\\text{result} = \\text{softmax}\\left(q\\,k^\\top / \\sqrt{D}\\right) v$$
 - `q` has shape `(..., T, D)`: T queries of width D. `k` is `(..., S, D)` and `v` is `(..., S, Dv)`: S keys, each with a
   value. The dots stand for any leading dimensions (batch, heads), the same in all three. The result is `(..., T, Dv)`.
 - The scores `q kᵀ / √D` have shape `(..., T, S)`; the softmax runs over the S keys, so each query's weights sum to 1.
+  Scores may be large, 100 or more.
 - `mask` is None or boolean, of shape `(T, S)`, or `(..., T, S)` where leading sizes may be 1. **True means: this query
   may attend to this key.** Where it is False the weight is exactly 0, and the others still sum to 1.
 - A query that may see no key at all gets a row of zeros (a softmax over nothing would be 0/0, NaN).
@@ -147,11 +143,12 @@ weights ½, the result is `[[4.]]`. With `mask=[[True, False]]` it is `[[2.]]`.
         Test("two keys, by hand: scores are divided by √D", _by_hand),
         Test("agrees with plain loops, without a mask", _plain),
         Test("agrees with plain loops, with a mask", _masked),
+        Test("large scores do no harm: softmax forgets what all scores of a row share", _far_from_zero),
         Test("what the mask hides cannot change the result", _hidden),
         Test("without a mask the order of the keys does not matter", _key_order),
         Test("leading dimensions pass through, and masks broadcast over them", _leading),
         Test("a query that may see no key gets zeros", _no_key),
-        Test("the result has the type of q", _dtypes),
+        draw.types("the result has the type of q, k and v", ("q", "k", "v"), lambda rng: _qkv(rng, 2, 3, 5, 2)),
         draw.gradients("a gradient reaches q, k and v", ("q", "k", "v"), lambda rng: _qkv(rng, 2, 3, 5, 2)),
     ),
     wrong_answers={
@@ -162,6 +159,10 @@ weights ½, the result is `[[4.]]`. With `mask=[[True, False]]` it is `[[2.]]`.
         "scale_by_width": _wrong(
             "the scores are divided by D; their standard deviation grows like √D, so divide by that.",
             (" ** 0.5", ""),
+        ),
+        "no_maximum": _wrong(
+            "eˣ overflows above x = 88: subtract the largest score of each row before exp, or use softmax, which does.",
+            ("scores.softmax(dim=-1)", "scores.exp() / scores.exp().sum(dim=-1, keepdim=True)"),
         ),
         "softmax_over_queries": _wrong(
             "the softmax runs over the queries; each query's weights must sum to 1 over the keys, the last axis.",

@@ -24,8 +24,8 @@ def _case(x: Tensor, n_heads: int, note: str = "") -> Case:
 
 
 def _neighbours(rng: torch.Generator) -> list[Case]:
-    x = torch.arange(12.0).reshape(3, 4) + torch.randint(0, 50, (1,), generator=rng)
-    return [_case(x, 2, "three tokens of four channels: head 0 owns the first two")]
+    x = torch.arange(24.0).reshape(4, 6) + torch.randint(0, 50, (1,), generator=rng)
+    return [_case(x, 3, "four tokens of six channels: head 0 owns the first two")]
 
 
 def _one_sequence(rng: torch.Generator) -> list[Case]:
@@ -51,6 +51,7 @@ EXERCISE = exercise.Implement(
     title="Cut the channels into heads",
     library=attention.split_heads,
     may_view=True,
+    in_model=True,
     statement="""\
 Write `split_heads(x, n_heads)`, which cuts the channels of every token into `n_heads` equal parts and gives each head
 its own part of all tokens.
@@ -59,12 +60,13 @@ its own part of all tokens.
 - Head h owns D **neighbouring** channels: `out[..., h, t, d] = x[..., t, h * D + d]`.
 - The dots stand for any leading dimensions, also none. C is always a multiple of `n_heads` here.
 
-For example, three tokens of four channels and two heads:
+For example, four tokens of six channels and three heads:
 
 ```text
-x = [[1,  2,  3,  4],      head 0:  [[1,  2],      head 1:  [[ 3,  4],
-     [5,  6,  7,  8],                [5,  6],                [ 7,  8],
-     [9, 10, 11, 12]]                [9, 10]]                [11, 12]]
+x = [[ 1,  2,  3,  4,  5,  6],   head 0: [[ 1,  2],   head 1: [[ 3,  4],   head 2: [[ 5,  6],
+     [ 7,  8,  9, 10, 11, 12],            [ 7,  8],            [ 9, 10],            [11, 12],
+     [13, 14, 15, 16, 17, 18],            [13, 14],            [15, 16],            [17, 18],
+     [19, 20, 21, 22, 23, 24]]            [19, 20]]            [21, 22]]            [23, 24]]
 ```
 
 The result may be a view of `x`: no number has to move.

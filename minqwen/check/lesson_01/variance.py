@@ -15,7 +15,8 @@ before any division is q · k = q₀k₀ + q₁k₁ + … + q₆₃k₆₃.
 
 What is its variance? Set `answer` to the number. (You may find it by thinking, or by drawing many q and k.)
 """,
-    why="Divided by √64 = 8 the scores have variance 1 at every width, and the softmax keeps its gradient.",
+    why="It grows with the width of a head, and a softmax over large scores looks at one key only.",
+    after="Divided by √64 = 8 the scores have variance 1 at every width, and the softmax keeps its gradient.",
     points=1,
     minutes=5,
     difficulty=2,

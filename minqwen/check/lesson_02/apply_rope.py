@@ -12,6 +12,13 @@ from minqwen.check.parts import Case, Test
 from minqwen.model import rope
 
 
+def _reference(x, angles):
+    """The library's body; float32 angles alone make the products float32."""
+    first, second = x.chunk(2, dim=-1)
+    cos, sin = angles.cos(), angles.sin()
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1).to(x.dtype)
+
+
 def _complex(x: Tensor, angles: Tensor) -> Tensor:
     """Pair i is the complex number x[i] + j·x[i + D/2]; turning it is multiplying it by e^(j·angle)."""
     half = x.shape[-1] // 2
@@ -26,6 +33,10 @@ def _complex(x: Tensor, angles: Tensor) -> Tensor:
 
 def _angles(rng: torch.Generator, *shape: int) -> Tensor:
     return 3 * draw.normal(rng, *shape)
+
+
+def _given(rng: torch.Generator) -> dict[str, Tensor]:
+    return {"x": draw.normal(rng, 2, 4), "angles": _angles(rng, 2, 2)}
 
 
 def _case(x: Tensor, angles: Tensor, note: str = "") -> Case:
@@ -53,10 +64,8 @@ def _values(rng: torch.Generator) -> list[Case]:
 
 
 def _lengths(rng: torch.Generator) -> list[Case]:
-    x = draw.normal(rng, 2, 4)
-    reads = "the squared length of each pair (channels i and i + D/2)"
-    given = {"x": x, "angles": _angles(rng, 2, 2)}
-    return [Case(given, _squares(x), read=_squares, reads=reads)]
+    given, reads = _given(rng), "the squared length of each pair (channels i and i + D/2)"
+    return [Case(given, _squares(given["x"]), read=_squares, reads=reads)]
 
 
 def _squares(x: Tensor) -> Tensor:
@@ -84,15 +93,17 @@ def _leading(rng: torch.Generator) -> list[Case]:
     return [shared, each]
 
 
-def _dtypes(rng: torch.Generator) -> list[Case]:
-    half = _case(draw.normal(rng, 2, 4, dtype=torch.bfloat16), _angles(rng, 2, 2), "angles are float32")
-    wide = _case(draw.normal(rng, 2, 4, dtype=torch.float64), _angles(rng, 2, 2).double())
-    return [half, wide]
+def _bfloat16(rng: torch.Generator) -> list[Case]:
+    x = 50 * draw.normal(rng, 3, 4).bfloat16()
+    # After 42 full turns each pair comes to lie on its first axis, so that its second number is a small difference of
+    # large ones. bfloat16 angles are half a radian off here, and bfloat16 sines and cosines leave a rest.
+    first, second = x.float().chunk(2, dim=-1)
+    return [_case(x, 42 * 2 * math.pi - torch.atan2(second, first), "x is bfloat16, and the angles are above 256")]
 
 
 _TURN = "[first * cos - second * sin, second * cos + first * sin]"
 
-_wrong = partial(parts.mistake, rope.apply_rope)
+_wrong = partial(parts.mistake, _reference)
 
 EXERCISE = exercise.Implement(
     name="apply_rope",
@@ -100,14 +111,15 @@ EXERCISE = exercise.Implement(
     number="2.3",
     title="Turn every pair by its angle",
     library=rope.apply_rope,
-    imports="from minqwen.model import precision  # precision.widen(x): half types become float32, others stay",
+    reference=_reference,
+    in_model=True,
     statement="""\
 Write `apply_rope(x, angles)`, which turns the channels of queries or keys, pair by pair, by the angle that belongs to
 their position.
 
 - `x` has shape `(..., T, D)`: T tokens, D channels (even). `angles` has shape `(T, D/2)`, or one that broadcasts to
   `(..., T, D/2)`, in radians: one for each token and pair. The result is a new tensor with the shape **and the dtype**
-  of x (`x` may be bfloat16 while the angles are float32).
+  of x. `x` may be bfloat16 while the angles are float32: then turn in float32, and convert only the result.
 - Pairs are **half-split**, as in Qwen: pair i is (x[i], x[i + D/2]), the i-th channels of the two halves. Turned by its
   angle a, the pair (x₁, x₂) becomes
 
@@ -127,7 +139,7 @@ pair becomes (−3, 1) and the second stays: the result is `[-3, 2, 1, 4]`.
         "x (..., T, D) falls into two halves (..., T, D/2), which fit angles (T, D/2); the result is (..., T, D).",
         "first, second = the two halves of x; new first = first cos - second sin; "
         "new second = second cos + first sin (with the old first); put the halves together; back to x's dtype.",
-        "first, second = x.chunk(2, dim=-1), and torch.cat([..., ...], dim=-1).to(x.dtype)",
+        "x.chunk(2, dim=-1) gives the two halves, torch.cat([..., ...], dim=-1).to(x.dtype) puts them back.",
     ),
     tests=(
         Test("position 0 leaves x as it is", _zero),
@@ -136,20 +148,19 @@ pair becomes (−3, 1) and the second stays: the result is `[-3, 2, 1, 4]`.
         Test("turning keeps the length of every pair", _lengths),
         Test("a score sees only the distance between query and key", _distance),
         Test("leading dimensions pass through, and angles broadcast over them", _leading),
-        Test("the result has the dtype of x", _dtypes),
-        draw.gradients(
-            "a gradient reaches x", ("x",), lambda rng: {"x": draw.normal(rng, 2, 6), "angles": _angles(rng, 2, 3)}
-        ),
+        draw.types("the result has the dtype of x", ("x",), _given),
+        Test("bfloat16 is turned in float32", _bfloat16),
+        draw.gradients("a gradient reaches x", ("x",), _given),
     ),
     wrong_answers={
         "interleaved": _wrong(
             "neighbouring channels are paired, (x[0], x[1]), (x[2], x[3]), …; here pair i is (x[i], x[i + D/2]).",
-            ("precision.widen(x).chunk(2, dim=-1)", "(precision.widen(x)[..., i::2] for i in (0, 1))"),
+            ("x.chunk(2, dim=-1)", "(x[..., i::2] for i in (0, 1))"),
             (f"torch.cat({_TURN}, dim=-1)", f"torch.stack({_TURN}, dim=-1).flatten(-2)"),
         ),
         "interleaved_on_the_way_in": _wrong(
             "pairs are taken from neighbouring channels but put back as halves; take halves: x.chunk(2, dim=-1).",
-            ("precision.widen(x).chunk(2, dim=-1)", "(precision.widen(x)[..., i::2] for i in (0, 1))"),
+            ("x.chunk(2, dim=-1)", "(x[..., i::2] for i in (0, 1))"),
         ),
         "interleaved_on_the_way_out": _wrong(
             "pairs are taken from the halves but put back as neighbours; put the halves together with torch.cat.",
@@ -172,21 +183,17 @@ pair becomes (−3, 1) and the second stays: the result is `[-3, 2, 1, 4]`.
             ("return torch.cat", "first = first * cos - second * sin\n    return torch.cat"),
             ("[first * cos - second * sin, ", "[first, "),
         ),
-        "second_half_left": _wrong(
-            "only the first half of the channels is turned; the second half has to move with it.",
-            ("second * cos + first * sin", "second"),
-        ),
-        "halves_exchanged": _wrong(
-            "the two halves of the result are exchanged.",
-            (_TURN, "[second * cos + first * sin, first * cos - second * sin]"),
-        ),
         "dtype_lost": _wrong(
             "the result has the dtype of the angles; hand it back in the dtype of x, or a bfloat16 model stops here.",
             (".to(x.dtype)", ""),
         ),
-        "copied": _wrong(
-            "the result is a copy of x: nothing is turned.",
-            (_TURN, "[first, second]"),
+        "angles_in_bfloat16": _wrong(
+            "the angles were made bfloat16, which above 256 counts in twos; take their sine and cosine in float32.",
+            ("angles.cos(), angles.sin()", "angles.to(x.dtype).cos(), angles.to(x.dtype).sin()"),
+        ),
+        "turned_in_bfloat16": _wrong(
+            "sine and cosine were made bfloat16 before the turn; multiply in float32, and convert only the result.",
+            ("angles.cos(), angles.sin()", "angles.cos().to(x.dtype), angles.sin().to(x.dtype)"),
         ),
     },
 )

@@ -11,6 +11,12 @@ from minqwen.check.parts import Case, Test
 from minqwen.model import rope
 
 
+def _reference(positions, d_head, base=10000.0):
+    """The library's line, for the positions that the statement allows."""
+    pairs = torch.arange(0, d_head, 2)
+    return positions[..., None] * base ** (-pairs / d_head)
+
+
 def _loops(positions: Tensor, d_head: int, base: float = 10000.0) -> Tensor:
     if positions.ndim > 1:
         return torch.stack([_loops(part, d_head, base) for part in positions])
@@ -57,10 +63,10 @@ def _fractions(rng: torch.Generator) -> list[Case]:
 
 
 def _batches(rng: torch.Generator) -> list[Case]:
-    return [_case({"positions": _integers(rng, 2, 3), "d_head": 10}, "two sequences, each with its own positions")]
+    return [_case({"positions": _integers(rng, 2, 3), "d_head": 6}, "two sequences, each with its own positions")]
 
 
-_wrong = partial(parts.mistake, rope.rope_angles)
+_wrong = partial(parts.mistake, _reference)
 
 EXERCISE = exercise.Implement(
     name="rope_angles",
@@ -68,7 +74,8 @@ EXERCISE = exercise.Implement(
     number="2.2",
     title="How far does each pair turn?",
     library=rope.rope_angles,
-    imports="from minqwen.model import precision  # precision.widen(x): half types become float32, others stay",
+    reference=_reference,
+    in_model=True,
     statement="""\
 Write `rope_angles(positions, d_head, base=10000.0)`: by which angle, in radians, each pair of channels is turned at
 each position.
@@ -109,10 +116,10 @@ For example, `rope_angles(torch.tensor([0, 1, 2]), d_head=4, base=100.0)`: pair 
     wrong_answers={
         "exponent_halved": _wrong(
             "the exponent is i/D; pairs are counted to D/2, so it is 2i/D.",
-            ("torch.arange(0, d_head, 2, ", "torch.arange(d_head // 2, "),
+            ("torch.arange(0, d_head, 2)", "torch.arange(d_head // 2)"),
         ),
         "exponent_doubled": _wrong(
-            "the exponent is divided by D/2 although it already counts 2i; divide by D.",
+            "the exponent is twice too large: the 2 of 2i is counted twice, or you divide by D/2.",
             ("(-pairs / d_head)", "(-pairs / (d_head / 2))"),
         ),
         "frequencies_rise": _wrong(
@@ -141,7 +148,7 @@ For example, `rope_angles(torch.tensor([0, 1, 2]), d_head=4, base=100.0)`: pair 
         ),
         "half_precision": _wrong(
             "the frequencies were computed in half precision; keep angles in float32, or far positions blur.",
-            ("dtype=positions.dtype", "dtype=torch.bfloat16"),
+            ("base ** (-pairs / d_head)", "(base ** (-pairs / d_head)).bfloat16().float()"),
         ),
     },
 )

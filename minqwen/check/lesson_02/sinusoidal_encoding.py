@@ -28,8 +28,9 @@ def _sizes(rng: torch.Generator) -> dict[str, int]:
 
 
 def _start(rng: torch.Generator) -> list[Case]:
-    given = {**_sizes(rng), "d_model": 4}
-    return [Case(given, torch.tensor([0.0, 1.0, 0.0, 1.0]), read=lambda out: out[0], reads="row 0")]
+    expected, reads = torch.tensor([0.0, 1.0, 0.0, 1.0]), "row 0 of the result"
+    given = [{"length": length, "d_model": 4} for length in (3, *draw.sizes(rng, 1))]
+    return [Case(args, expected, read=lambda out: out[0], reads=reads) for args in given]
 
 
 def _first_pair(rng: torch.Generator) -> list[Case]:
@@ -107,7 +108,7 @@ p = 1:   sin 1   cos 1   sin 0.01   cos 0.01    =   0.8415  0.5403  0.0100  0.99
             ("torch.arange(0, d_model, 2)", "torch.arange(d_model // 2)"),
         ),
         "exponent_doubled": _wrong(
-            "the exponent is divided by d_model/2 although it already counts 2i; divide by d_model.",
+            "the exponent is twice too large: the 2 of 2i is counted twice, or you divide by d_model/2.",
             ("2) / d_model", "2) / (d_model / 2)"),
         ),
         "frequencies_rise": _wrong(

@@ -17,7 +17,8 @@ A head has D = 32 channels, so 16 pairs, i = 0 … 15. At every step to the next
 
 After how many tokens has the *slowest* pair made one full turn? Set `answer` to the number; 1 % off is fine.
 """,
-    why="Our model reads 256 tokens at a time, so its slowest pairs never come round: they tell near from far.",
+    why="Until a pair has come round, its angle alone tells how far apart two tokens are.",
+    after="Our model reads 256 tokens at a time, so its slowest pairs never come round: they tell near from far.",
     points=1,
     minutes=5,
     difficulty=2,
@@ -31,6 +32,9 @@ After how many tokens has the *slowest* pair made one full turn? Set `answer` to
         "one_pair_too_far": WrongAnswer("That is pair i = 16, but the last of 16 pairs is i = 15.", value=62_831.853),
         "in_radians": WrongAnswer(
             "After that many tokens it has turned by one radian; a full turn is 2π.", value=5_623.413
+        ),
+        "speed": WrongAnswer(
+            "That is the speed in radians a token; divide a full turn by it.", value=10_000 ** (-30 / 32)
         ),
         "exponent_halved": WrongAnswer("The exponent is 2i/D = 30/32, not i/D = 15/32.", value=471.1745),
         "fastest": WrongAnswer("That is the fastest pair, i = 0.", value=6.2831853),
