@@ -1,6 +1,7 @@
 """What is shipped: hashes, licences, sizes; and the cleaning that made it, on small texts checked by eye."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 import minqwen.assets
 import texts
 from minqwen.data import corpus
+from minqwen.model import QwenConfig, checkpoint
 from minqwen.tokenizer import Tokenizer
 
 ASSETS = Path(minqwen.assets.__file__).parent
@@ -22,7 +24,7 @@ def test_a_shipped_file_has_its_hash(expected, name):
 def test_no_shipped_file_is_without_a_hash():
     shipped = {
         path.relative_to(ASSETS).as_posix()
-        for folder in ("corpus", "tiny-qwen")
+        for folder in ("corpus", "runs", "tiny-qwen")
         for path in (ASSETS / folder).iterdir()
     }
     assert shipped == {name for _, name in HASHES}
@@ -42,6 +44,7 @@ def test_the_corpus_is_below_six_megabytes():
         "MIT License, Copyright (c) 2016\n  JackeyGao",
         "python tools/assets.py corpus",
         "python tools/assets.py tokenizer",
+        "python tools/assets.py model",
     ],
 )
 def test_the_notes_name_origin_licence_and_command(fact):
@@ -56,6 +59,15 @@ def test_the_notes_give_the_sizes_of_the_corpus():
             sizes = [len(document.text.encode()) for document in documents if document.language == language]
             cells.append(f"{len(sizes):,} documents, {sum(sizes) / 1e6:.2f} MB")
         assert f"| {split} | {cells[0]} | {cells[1]} |" in notes
+
+
+def test_the_notes_give_the_bits_per_byte_of_the_log():
+    log = [json.loads(line) for line in (ASSETS / "runs" / "tiny-qwen.jsonl").read_text("utf-8").splitlines()]
+    bits = log[-1]["final_bits_per_byte"]
+    said = f"{bits['en']:.2f} bits per byte in English, {bits['zh']:.2f} in Chinese"
+    assert said in (ASSETS / "README.md").read_text(encoding="utf-8")
+    assert log[0]["parameters"] == QwenConfig().n_parameters
+    assert QwenConfig.from_hub(checkpoint.read_config(ASSETS / "tiny-qwen")) == QwenConfig()
 
 
 def test_the_shipped_vocabulary_has_4096_entries_and_16_control_tokens():

@@ -99,7 +99,9 @@ def sha256(path: Path) -> str:
 
 def write_hashes() -> None:
     """minqwen/assets/hashes, in the form that `sha256sum -c` reads."""
-    files = sorted(path for folder in ("corpus", "tiny-qwen") for path in (ASSETS / folder).iterdir() if path.is_file())
+    files = sorted(
+        path for folder in ("corpus", "runs", "tiny-qwen") for path in (ASSETS / folder).iterdir() if path.is_file()
+    )
     lines = [f"{sha256(path)}  {path.relative_to(ASSETS).as_posix()}\n" for path in files]
     (ASSETS / "hashes").write_text("".join(lines), encoding="utf-8")
 
