@@ -392,30 +392,39 @@ apply_rope_interleaved.__name__ = "apply_rope"
 
 
 # %%
+from minqwen.data import corpus
+
+scenes = [tokenizer.encode("<|endoftext|>" + d.text, allow_control=True) for d in corpus.load("held_out", "en")]
+ids = torch.tensor([scene[:192] for scene in scenes if len(scene) >= 192][:12])
+
+
 @torch.no_grad()
-def nats_per_token(ids):
-    logp = model(ids)[:, :-1].log_softmax(dim=-1)
+def nats_per_token():
+    logp = model(ids[:, :-1]).log_softmax(dim=-1)
     return -logp.gather(-1, ids[:, 1:, None]).mean().item()
 
 
 # %% id="half-split-or-interleaved"
-text = "To be, or not to be, that is the question:\nWhether 'tis nobler in the mind to suffer\nThe slings and arrows of outrageous fortune"
-ids = torch.tensor([tokenizer.encode(text)])
-right = nats_per_token(ids)
+right = nats_per_token()
 with using(apply_rope_interleaved):
-    mixed_up = nats_per_token(ids)
+    mixed_up = nats_per_token()
 with using(no_rotation):
-    without = nats_per_token(ids)
+    without = nats_per_token()
+assert mixed_up > right + 0.3 and without > right + 0.3
 
 # %%
-assert right < mixed_up and right < without
 show.bars(
     [right, mixed_up, without],
     ["half-split (as trained)", "interleaved", "no rotation"],
-    title="The same weights under another pairing lose their sense of place",
-    x="nats a token (less is better)",
+    title="The same weights under another pairing have lost their sense of place",
+    x="nats a token on twelve unseen scenes (less is better)",
 )
 plt.show()
+
+# %% [markdown]
+r"""
+**What you should see**: most of what positions are worth is gone with the wrong pairing, though every shape fits.
+"""
 
 # %% exercise="02_interleaved"
 

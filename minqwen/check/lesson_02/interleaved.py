@@ -54,7 +54,7 @@ print("a quarter turn of pair 0 should move the 1 to channel 3, but:", turned.ro
     statement=f"""\
 A colleague took this rotation from another project. It passes many tests: position 0 changes nothing, lengths are kept,
 scores see only the distance. A model trained *from scratch* with it is as good as any. But with Qwen's weights, whose
-pair i is (x[i], x[i + D/2]), the model talks nonsense from the second token on.
+pair i is (x[i], x[i + D/2]), the model writes much worse, as if it had lost its sense of place.
 
 `x` is `(..., T, D)`, the angles are `(T, D/2)` or broadcast to `(..., T, D/2)`, the result is like x. Turned by its
 angle a, a pair (x₁, x₂) becomes (x₁ cos a − x₂ sin a, x₂ cos a + x₁ sin a). Write `fixed(x, angles)`, and set `cause`
