@@ -18,9 +18,9 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.n_heads, self.n_kv_heads = config.n_heads, config.n_kv_heads
         kv_width = config.n_kv_heads * config.d_head
-        self.q_proj = nn.Linear(config.d_model, config.d_model, bias=True)
-        self.k_proj = nn.Linear(config.d_model, kv_width, bias=True)
-        self.v_proj = nn.Linear(config.d_model, kv_width, bias=True)
+        self.q_proj = nn.Linear(config.d_model, config.d_model, bias=config.qkv_bias)
+        self.k_proj = nn.Linear(config.d_model, kv_width, bias=config.qkv_bias)
+        self.v_proj = nn.Linear(config.d_model, kv_width, bias=config.qkv_bias)
         self.o_proj = nn.Linear(config.d_model, config.d_model, bias=False)
 
     def queries_keys_values(

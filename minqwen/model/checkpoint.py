@@ -14,12 +14,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from minqwen.model import names
+
+INDEX = "model.safetensors.index.json"
+
 
 def read_config(folder: str | Path) -> dict[str, Any]:
     """The contents of config.json."""
     path = Path(folder) / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; a model folder holds config.json and model.safetensors")
+    return _read_json(path)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
@@ -27,10 +35,22 @@ def read_config(folder: str | Path) -> dict[str, Any]:
 
 
 def read_weights(folder: str | Path) -> dict[str, Tensor]:
-    """The tensors of model.safetensors by name, none of them NaN or infinite."""
-    path = Path(folder) / "model.safetensors"
+    """The tensors by name, from model.safetensors or from the shards of its index, none of them NaN or infinite."""
+    folder = Path(folder)
+    sharded = (folder / INDEX).is_file()
+    weights = _read_shards(folder) if sharded else _read_file(folder / "model.safetensors")
+    broken = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
+    if broken:
+        raise ValueError(f"{folder} holds NaN or infinity in {_few(broken)}; go back to an earlier checkpoint")
+    integers = [f"{name} ({tensor.dtype})" for name, tensor in weights.items() if not tensor.is_floating_point()]
+    if integers:
+        raise ValueError(f"weights are floats, but {_few(integers)} is not; take an unquantised copy of the model")
+    return weights
+
+
+def _read_file(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        pickles = sorted(p.name for p in Path(folder).glob("*.bin")) + sorted(p.name for p in Path(folder).glob("*.pt"))
+        pickles = sorted(p.name for kind in ("*.bin", "*.pt", "*.pth") for p in path.parent.glob(kind))
         if pickles:
             raise ValueError(
                 f"{pickles[0]} is a pickle, and loading a pickle can run any code; "
@@ -38,23 +58,43 @@ def read_weights(folder: str | Path) -> dict[str, Tensor]:
             )
         raise FileNotFoundError(f"{path} does not exist; a model folder holds config.json and model.safetensors")
     try:
-        weights = load_file(path)
+        return load_file(path)
     except SafetensorError as error:
         raise ValueError(
             f"{path} ({path.stat().st_size} bytes) is cut off or damaged ({error}); copy or download the file again"
         ) from error
-    broken = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
-    if broken:
+
+
+def _read_shards(folder: Path) -> dict[str, Tensor]:
+    promised: dict[str, str] = _read_json(folder / INDEX)["weight_map"]
+    weights: dict[str, Tensor] = {}
+    for shard in sorted(set(promised.values())):
+        if Path(shard).name != shard or not (folder / shard).is_file():
+            raise FileNotFoundError(f"{INDEX} names {shard}, which is not in {folder}; download that file as well")
+        tensors = _read_file(folder / shard)
+        wrong = [name for name in tensors if promised.get(name) != shard]
+        if wrong:
+            raise ValueError(
+                f"{shard} holds {_few(wrong)}, which {INDEX} puts elsewhere; download index and shards again, together"
+            )
+        weights |= tensors
+    lost = sorted(promised.keys() - weights.keys())
+    if lost:
         raise ValueError(
-            f"{path} holds NaN or infinity in {', '.join(broken[:3])}{' ...' if broken[3:] else ''}; "
-            "go back to an earlier checkpoint"
+            f"{INDEX} promises {_few(lost)}, which no shard holds; download index and shards again, together"
         )
     return weights
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
 
 
 def load_weights(model: nn.Module, folder: str | Path) -> None:
     """Copy the tensors of a folder into a model of the same shape, in the model's dtype."""
     weights, own = read_weights(folder), model.state_dict()
+    if any(name.startswith("transformer.") for name in weights):
+        weights = names.weights_from_first_qwen(weights)
     if "lm_head.weight" not in weights and _is_tied(model):
         weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
     missing, unknown = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())

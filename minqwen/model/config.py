@@ -1,10 +1,12 @@
-"""The sizes and switches of a Qwen, checked once, and their names in hub files.
+"""The sizes and switches of a Qwen, checked once.
 
-Qwen Technical Report (arXiv:2309.16609), Table 1 and section 2.3.1; hub names as in `transformers`' Qwen2.
+Qwen Technical Report (arXiv:2309.16609), Table 1 and section 2.3.1; their names in hub files stand in `names`.
 """
 
 from dataclasses import dataclass, fields
 from typing import Any
+
+from minqwen.model import names
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class QwenConfig:
     max_length: int = 256
     rope_base: float = 10000.0
     norm_eps: float = 1e-6
+    qkv_bias: bool = True
     tie_embeddings: bool = False
 
     def __post_init__(self):
@@ -50,40 +53,16 @@ class QwenConfig:
 
     @property
     def n_parameters(self) -> int:
-        """V·C (twice when untied) + C + layers · (2C²+C [q, o, bias] + 2·Ckv·(C+1) [k, v] + 3·C·F + 2C)."""
+        """V·C (twice when untied) + C + layers · (2C² [q, o] + 2·C·Ckv [k, v] + C + 2·Ckv [bias] + 3·C·F + 2C)."""
         C, kv = self.d_model, self.n_kv_heads * self.d_head
-        layer = 2 * C * C + C + 2 * kv * (C + 1) + 3 * C * self.d_ff + 2 * C
+        layer = 2 * C * C + 2 * C * kv + (C + 2 * kv) * self.qkv_bias + 3 * C * self.d_ff + 2 * C
         return self.vocab_size * C * (1 if self.tie_embeddings else 2) + C + self.n_layers * layer
 
     def to_hub(self) -> dict[str, Any]:
-        """The contents of config.json: these fields under the names of `transformers`' Qwen2."""
-        renamed = {hub: getattr(self, ours) for ours, hub in HUB_NAMES.items()}
-        return {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"], "hidden_act": "silu", **renamed}
+        """The contents of config.json: Qwen2 with biases on Q, K and V, Llama without."""
+        return names.config_to_hub(vars(self))
 
     @classmethod
     def from_hub(cls, config: dict[str, Any]) -> "QwenConfig":
-        """The fields of a config.json, whatever else it holds."""
-        if config.get("model_type") != "qwen2":
-            raise ValueError(
-                f"model_type={config.get('model_type')!r} is not known; the model types that load are: qwen2"
-            )
-        missing = [hub for hub in HUB_NAMES.values() if hub not in config and hub != "rope_theta"]
-        if missing:
-            raise ValueError(f"config.json lacks {', '.join(missing)}; copy the complete file of the model")
-        # Since version 5, transformers keeps the base under rope_parameters.
-        base = config.get("rope_theta") or config.get("rope_parameters", {}).get("rope_theta", 10000.0)
-        return cls(**{ours: config[hub] for ours, hub in HUB_NAMES.items() if hub != "rope_theta"}, rope_base=base)
-
-
-HUB_NAMES = {
-    "vocab_size": "vocab_size",
-    "d_model": "hidden_size",
-    "n_layers": "num_hidden_layers",
-    "n_heads": "num_attention_heads",
-    "n_kv_heads": "num_key_value_heads",
-    "d_ff": "intermediate_size",
-    "max_length": "max_position_embeddings",
-    "rope_base": "rope_theta",
-    "norm_eps": "rms_norm_eps",
-    "tie_embeddings": "tie_word_embeddings",
-}
+        """The fields of a config.json of Qwen2, Llama or the first Qwen, whatever else it holds."""
+        return cls(**names.config_from_hub(config))

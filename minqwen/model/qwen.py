@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from minqwen.model import attention, checkpoint, norm, rope
+from minqwen.model import attention, checkpoint, hub, norm, rope
 from minqwen.model.block import Block
 from minqwen.model.cache import KVCache
 from minqwen.model.config import QwenConfig
@@ -84,7 +84,8 @@ class Qwen(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> "Qwen":
-        """The model of a hub folder (config.json, model.safetensors), in float32."""
+        """The model of a hub folder (config.json, safetensors) or of a name on the hub, in float32."""
+        folder = hub.find(folder)
         config = QwenConfig.from_hub(checkpoint.read_config(folder))
         model = cls(config)
         checkpoint.load_weights(model, folder)

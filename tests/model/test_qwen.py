@@ -1,10 +1,15 @@
-"""The whole model against `transformers`' Qwen2 with the same random weights: ours and theirs."""
-
-import json
+"""The whole model against `transformers`' Qwen2 and Llama with the same random weights: ours and theirs."""
 
 import pytest
 import torch
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 from minqwen.model import Qwen, QwenConfig
 from minqwen.model.cache import KVCache
@@ -23,11 +28,14 @@ SHAPES = {
     "tied embeddings": QwenConfig(
         vocab_size=61, d_model=30, n_layers=2, n_heads=3, n_kv_heads=3, d_ff=43, tie_embeddings=True
     ),
+    "Llama's shape: no biases, grouped heads, tied": QwenConfig(
+        vocab_size=61, d_model=60, n_layers=3, n_heads=6, n_kv_heads=2, d_ff=37, qkv_bias=False, tie_embeddings=True
+    ),
     "the tiny Qwen": QwenConfig(),
 }
 
 
-def pair(config: QwenConfig) -> tuple[Qwen, Qwen2ForCausalLM]:
+def pair(config: QwenConfig) -> tuple[Qwen, PreTrainedModel]:
     """Our model and theirs, both with the same weights, large enough that every part matters."""
     generator = torch.Generator().manual_seed(0)
     ours = Qwen(config, generator).eval()
@@ -35,7 +43,8 @@ def pair(config: QwenConfig) -> tuple[Qwen, Qwen2ForCausalLM]:
         for parameter in ours.parameters():
             parameter.add_(0.2 * torch.randn(parameter.shape, generator=generator))
     hub = config.to_hub()
-    theirs = Qwen2ForCausalLM(Qwen2Config(**hub, attn_implementation="eager", attention_dropout=0.0)).eval()
+    made, kind = (Qwen2ForCausalLM, Qwen2Config) if config.qkv_bias else (LlamaForCausalLM, LlamaConfig)
+    theirs = made(kind(**hub, attn_implementation="eager", attention_dropout=0.0)).eval()
     theirs.load_state_dict(ours.state_dict())
     return ours, theirs
 
@@ -130,22 +139,25 @@ def test_the_same_generator_draws_the_same_weights():
     assert first.model.layers[0].self_attn.o_proj.weight.std() < first.model.layers[0].self_attn.q_proj.weight.std()
 
 
-def test_a_saved_folder_opens_in_transformers(tmp_path):
-    ours, theirs = pair(SHAPES["grouped heads"])
+@pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
+def test_a_saved_folder_opens_in_transformers(config, tmp_path):
+    ours, theirs = pair(config)
     ours.save_pretrained(tmp_path)
     ids = random_ids(ours.config, B=2, T=7)
-    reloaded = Qwen2ForCausalLM.from_pretrained(tmp_path, attn_implementation="eager").eval()
+    reloaded = AutoModelForCausalLM.from_pretrained(tmp_path, attn_implementation="eager").eval()
     with torch.no_grad():
         torch.testing.assert_close(reloaded(ids).logits, theirs(ids).logits)
 
 
-def test_a_folder_saved_by_transformers_opens_in_minqwen(tmp_path):
-    ours, theirs = pair(SHAPES["another base and eps"])
-    theirs.save_pretrained(tmp_path)
-    assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "qwen2"
+@pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
+@pytest.mark.parametrize("shard_size", ["1GB", "20kB"], ids=["one file", "shards"])
+def test_a_folder_saved_by_transformers_opens_in_minqwen(config, shard_size, tmp_path):
+    ours, theirs = pair(config)
+    theirs.save_pretrained(tmp_path, max_shard_size=shard_size)
+    assert (tmp_path / "model.safetensors.index.json").exists() == (shard_size == "20kB")
     ids = random_ids(ours.config, B=2, T=7)
     again = Qwen.from_pretrained(tmp_path)
-    assert again.config.rope_base == 1e6
+    assert again.config == config
     with torch.no_grad():
         torch.testing.assert_close(again(ids), ours(ids))
 

@@ -1,0 +1,103 @@
+"""What our sizes and weights are called in hub files: as in `transformers`' Qwen2 and Llama, and in the first Qwen.
+
+The first Qwen (QwenLM/Qwen, 2023) packs Q, K and V into one matrix, calls the gate w2 and up w1, and gives
+twice the width of its MLP as intermediate_size.
+"""
+
+from typing import Any
+
+from torch import Tensor
+
+CONFIG = {
+    "vocab_size": "vocab_size",
+    "d_model": "hidden_size",
+    "n_layers": "num_hidden_layers",
+    "n_heads": "num_attention_heads",
+    "n_kv_heads": "num_key_value_heads",
+    "d_ff": "intermediate_size",
+    "max_length": "max_position_embeddings",
+    "rope_base": "rope_theta",
+    "norm_eps": "rms_norm_eps",
+    "tie_embeddings": "tie_word_embeddings",
+}
+FIRST_QWEN_CONFIG = CONFIG | {
+    "n_kv_heads": "num_attention_heads",
+    "max_length": "seq_length",
+    "rope_base": "rotary_emb_base",
+    "norm_eps": "layer_norm_epsilon",
+}
+FIRST_QWEN_WEIGHTS = {
+    "transformer.wte": "model.embed_tokens",
+    "transformer.ln_f": "model.norm",
+    "transformer.h": "model.layers",
+    "ln_1": "input_layernorm",
+    "ln_2": "post_attention_layernorm",
+    "attn.c_proj": "self_attn.o_proj",
+    "mlp.w2": "mlp.gate_proj",
+    "mlp.w1": "mlp.up_proj",
+    "mlp.c_proj": "mlp.down_proj",
+}
+KNOWN = ("qwen2", "llama", "qwen")
+
+
+def config_to_hub(fields: dict[str, Any]) -> dict[str, Any]:
+    """Our fields as a config.json."""
+    kind, architecture = ("qwen2", "Qwen2ForCausalLM") if fields["qkv_bias"] else ("llama", "LlamaForCausalLM")
+    renamed = {hub: fields[ours] for ours, hub in CONFIG.items()}
+    return {"model_type": kind, "architectures": [architecture], "hidden_act": "silu", **renamed}
+
+
+def config_from_hub(config: dict[str, Any]) -> dict[str, Any]:
+    """A config.json as our fields; what this model cannot do is refused, not ignored."""
+    kind = config.get("model_type")
+    if kind not in KNOWN:
+        raise ValueError(f"model_type={kind!r} is not known; the model types that load are: {', '.join(KNOWN)}")
+    _refuse_the_unknown(config)
+    # Since version 5, transformers keeps the base under rope_parameters; Llama's old files may leave out defaults.
+    defaults = {"rope_theta": 10000.0, "tie_word_embeddings": False, **(config.get("rope_parameters") or {})}
+    defaults["num_key_value_heads"] = config.get("num_attention_heads")
+    config = defaults | {name: value for name, value in config.items() if value is not None}
+    table = FIRST_QWEN_CONFIG if kind == "qwen" else CONFIG
+    missing = [hub for hub in table.values() if hub not in config]
+    if missing:
+        raise ValueError(f"config.json lacks {', '.join(missing)}; copy the complete file of the model")
+    fields = {ours: config[hub] for ours, hub in table.items()} | {"qkv_bias": kind != "llama"}
+    fields["rope_base"] = float(fields["rope_base"])  # config files write 10000
+    if kind == "qwen":
+        fields["d_ff"] //= 2
+    return fields
+
+
+def _refuse_the_unknown(config: dict[str, Any]) -> None:
+    d_head = config.get("head_dim") or config.get("kv_channels")
+    if d_head and d_head * config["num_attention_heads"] != config["hidden_size"]:
+        raise ValueError(
+            f"head_dim={d_head} times {config['num_attention_heads']} heads is not hidden_size="
+            f"{config['hidden_size']}; only models whose heads fill the width load"
+        )
+    scaling = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    scaled = scaling.get("rope_type", scaling.get("type", "default")) != "default"
+    switched_on = [name for name in ("use_sliding_window", "attention_bias", "mlp_bias") if config.get(name)]
+    if scaled or switched_on:
+        raise ValueError(
+            f"{'rope_scaling' if scaled else switched_on[0]} is switched on in config.json, which changes the model; "
+            "take a model without it"
+        )
+
+
+def weights_from_first_qwen(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The first Qwen's tensors under our names; c_attn holds the rows of Q, K and V in this order."""
+    renamed: dict[str, Tensor] = {}
+    for name, tensor in weights.items():
+        if ".attn.c_attn." in name:
+            for part, third in zip("qkv", tensor.chunk(3)):
+                renamed[_ours(name.replace("attn.c_attn", f"self_attn.{part}_proj"))] = third
+        else:
+            renamed[_ours(name)] = tensor
+    return renamed
+
+
+def _ours(name: str) -> str:
+    for theirs, ours in FIRST_QWEN_WEIGHTS.items():
+        name = name.replace(f"{theirs}.", f"{ours}.")
+    return name
