@@ -26,10 +26,10 @@ def test_conda_installs_what_pyproject_names():
     )
 
 
-def test_conda_takes_nothing_from_another_channel_and_the_course_without_its_dependencies():
+def test_conda_takes_nothing_from_another_channel_and_the_course_from_here():
     conda = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
     assert conda["channels"] == ["conda-forge", "nodefaults"]
-    assert conda["dependencies"][-1] == {"pip": ["--no-deps", "--editable ."]}
+    assert conda["dependencies"][-1] == {"pip": ["--editable ."]}
 
 
 def test_the_workflow_runs_the_readmes_test_command_on_three_systems():
