@@ -1,4 +1,4 @@
-"""The Transformer of the Qwen Technical Report (arXiv:2309.16609), sections 2.3 to 2.5, part by part."""
+"""The Transformer of the Qwen Technical Report (arXiv:2309.16609), sections 2.3 and 2.4, part by part."""
 
 from minqwen.model.config import QwenConfig
 from minqwen.model.qwen import Qwen

@@ -27,9 +27,9 @@ def attention_weights(
 ) -> Float[Tensor, "*batch T S"]:
     """softmax(q kᵀ / √D) over the keys that the mask allows; a query that may see no key gets zeros.
 
-    The softmax of half types is taken in float32.
+    The scores of half types are scaled and their softmax is taken in float32.
     """
-    scores = precision.widen(q @ k.mT / q.shape[-1] ** 0.5)
+    scores = precision.widen(q @ k.mT) / q.shape[-1] ** 0.5
     if mask is None:
         return scores.softmax(dim=-1).to(q.dtype)
     _check_mask(mask, scores)
@@ -39,7 +39,9 @@ def attention_weights(
     return (weights.masked_fill(empty, 0.0) if empty.any() else weights).to(q.dtype)
 
 
-def _check_mask(mask: Tensor, scores: Tensor) -> None:
+def _check_mask(mask: object, scores: Tensor) -> None:
+    if not isinstance(mask, Tensor):
+        raise ValueError(f"a mask is a boolean tensor, not a {type(mask).__name__}; use torch.tensor(mask)")
     if mask.dtype != torch.bool:
         raise ValueError(
             f"a mask is boolean, True = may be attended, but this one is {mask.dtype}; "

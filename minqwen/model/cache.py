@@ -1,6 +1,6 @@
 """The key-value cache: what the past tokens already computed, kept so that each new token costs one step.
 
-Shazeer 2019, "Fast Transformer Decoding" (arXiv:1911.02150), section 2.3. Keys are stored after RoPE.
+Shazeer 2019, "Fast Transformer Decoding" (arXiv:1911.02150), section 2.4. Keys are stored after RoPE.
 """
 
 import torch
@@ -21,15 +21,15 @@ class LayerCache:
         self, k: Float[Tensor, "B Hkv T D"], v: Float[Tensor, "B Hkv T D"]
     ) -> tuple[Float[Tensor, "B Hkv S D"], Float[Tensor, "B Hkv S D"]]:
         """Append T positions; return all S = past + T positions."""
-        start, self.length = self.length, self.length + k.shape[-2]
-        if self.length > self.keys.shape[-2]:
+        start, stop = self.length, self.length + k.shape[-2]
+        if stop > self.keys.shape[-2]:
             raise ValueError(
-                f"{self.length} positions do not fit a cache of {self.keys.shape[-2]}; "
-                f"make it with capacity={self.length} or more"
+                f"{stop} positions do not fit a cache of {self.keys.shape[-2]}; make it with capacity={stop} or more"
             )
-        self.keys[:, :, start : self.length] = k
-        self.values[:, :, start : self.length] = v
-        return self.keys[:, :, : self.length], self.values[:, :, : self.length]
+        self.keys[:, :, start:stop] = k
+        self.values[:, :, start:stop] = v
+        self.length = stop
+        return self.keys[:, :, :stop], self.values[:, :, :stop]
 
 
 class KVCache:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from minqwen.model import names
 
 INDEX = "model.safetensors.index.json"
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -29,9 +30,12 @@ def read_config(folder: str | Path) -> dict[str, Any]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+        contents = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # bad JSON, or bytes that are no UTF-8
         raise ValueError(f"{path} is not valid JSON ({error}); copy the file of the model again") from error
+    if not isinstance(contents, dict):
+        raise ValueError(f"{path} must hold one JSON object; copy the file of the model again")
+    return contents
 
 
 def read_weights(folder: str | Path) -> dict[str, Tensor]:
@@ -50,7 +54,7 @@ def read_weights(folder: str | Path) -> dict[str, Tensor]:
 
 def _read_file(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
-        pickles = sorted(p.name for kind in ("*.bin", "*.pt", "*.pth") for p in path.parent.glob(kind))
+        pickles = sorted(p.name for p in path.parent.glob("*") if p.suffix in PICKLES)
         if pickles:
             raise ValueError(
                 f"{pickles[0]} is a pickle, and loading a pickle can run any code; "
@@ -95,12 +99,17 @@ def load_weights(model: nn.Module, folder: str | Path) -> None:
     weights, own = read_weights(folder), model.state_dict()
     if any(name.startswith("transformer.") for name in weights):
         weights = names.weights_from_first_qwen(weights)
-    if "lm_head.weight" not in weights and _is_tied(model):
-        weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
+    if _is_tied(model) and "model.embed_tokens.weight" in weights:
+        head = weights.setdefault("lm_head.weight", weights["model.embed_tokens.weight"])
+        if not head.equal(weights["model.embed_tokens.weight"]):
+            raise ValueError(
+                f"config.json of {folder} ties the embeddings, but its weights hold two different matrices; "
+                "set tie_word_embeddings to false"
+            )
     missing, unknown = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
     wrong = [
         f"{name} is {tuple(weights[name].shape)} in the file and {tuple(own[name].shape)} by the config"
-        for name in own.keys() & weights.keys()
+        for name in sorted(own.keys() & weights.keys())
         if weights[name].shape != own[name].shape
     ]
     problems = [f"the file lacks {name}" for name in missing] + [f"no place for {name}" for name in unknown]
@@ -120,15 +129,27 @@ def _is_tied(model: nn.Module) -> bool:
 def save(
     folder: str | Path, config: dict[str, Any], weights: dict[str, Tensor], dtype: torch.dtype = torch.float32
 ) -> None:
-    """Write both files aside, then rename: an interrupted save leaves the old ones as they were."""
+    """Write both files aside, then rename them: whatever goes wrong while writing leaves the old ones as they were.
+
+    Weights that could not be loaded again are refused before anything is written.
+    """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     if config.get("tie_word_embeddings"):
         weights = {name: tensor for name, tensor in weights.items() if name != "lm_head.weight"}
+    if not dtype.is_floating_point:
+        raise ValueError(f"dtype={dtype} would round weights to whole numbers; use torch.bfloat16 for a small file")
     weights = {name: tensor.detach().to(dtype).contiguous() for name, tensor in weights.items()}
+    broken = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
+    if broken:
+        raise ValueError(
+            f"{_few(broken)} would be NaN or infinity in {dtype}, so nothing was saved and {folder} is as it was; "
+            "go back to an earlier step, or save in torch.float32 or torch.bfloat16"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
     aside = [folder / "model.safetensors.part", folder / "config.json.part"]
     try:
         save_file(weights, aside[0], metadata={"format": "pt"})
+        aside[0].chmod(0o666 & ~_umask())  # safetensors makes files that only their owner can read
         config = {**config, "dtype": str(dtype).removeprefix("torch.")}
         aside[1].write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         for path in aside:
@@ -136,3 +157,9 @@ def save(
     finally:
         for path in aside:
             path.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)  # the only way to read it is to set it
+    os.umask(mask)
+    return mask

@@ -27,13 +27,16 @@ class QwenConfig:
 
     def __post_init__(self):
         for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type is not bool and value <= 0:
+            value, wanted = getattr(self, field.name), field.type
+            if type(value) is not wanted and not (wanted is float and type(value) is int):
+                raise ValueError(f"{field.name}={value!r} must be of type {wanted.__name__}, such as {field.default}")
+            if wanted is not bool and value <= 0:
                 raise ValueError(f"{field.name}={value} must be above zero; the tiny Qwen has {field.default}")
         if self.d_model % self.n_heads:
             raise ValueError(
                 f"d_model={self.d_model} does not split into n_heads={self.n_heads} equal heads; "
-                f"the nearest width that does is {max(self.d_model // self.n_heads, 1) * self.n_heads}"
+                f"the nearest width that does, with an even head, is "
+                f"{max(round(self.d_model / (2 * self.n_heads)), 1) * 2 * self.n_heads}"
             )
         if self.d_head % 2:
             raise ValueError(

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from minqwen.model import precision
 from minqwen.model.cache import KVCache
 from minqwen.model.qwen import Qwen
 
@@ -17,12 +18,13 @@ from minqwen.model.qwen import Qwen
 def sample_top_p(
     logits: Float[Tensor, "B V"], top_p: float, generator: torch.Generator | None = None
 ) -> Int[Tensor, " B"]:
-    """Sample from the smallest set of likeliest tokens whose probability reaches `top_p`."""
+    """Sample from the smallest set of likeliest tokens whose probability reaches `top_p`; 1 keeps them all."""
     if not 0 < top_p <= 1:
-        raise ValueError(f"top_p={top_p} is a probability above 0; use 1 to keep every token")
-    probs, order = logits.softmax(dim=-1).sort(dim=-1, descending=True)
-    before = probs.cumsum(dim=-1) - probs  # mass of the strictly likelier tokens
-    kept = probs.masked_fill(before >= top_p, 0.0)
+        raise ValueError(f"top_p={top_p} must lie above 0 and not above 1; use 1 to keep every token")
+    probs, order = precision.widen(logits).softmax(dim=-1).sort(dim=-1, descending=True)
+    before = probs.cumsum(dim=-1) - probs  # mass of the tokens that come first
+    # Rounding lets the sum reach 1 early in a large vocabulary, and 1 is to keep every token.
+    kept = probs.masked_fill(before >= top_p, 0.0) if top_p < 1 else probs
     return order.gather(-1, torch.multinomial(kept, 1, generator=generator)).squeeze(-1)
 
 
@@ -50,8 +52,10 @@ def generate(
     Prompts of unequal length are padded on the left, with `is_token` False there. After one of its `stop_ids` a row
     repeats that token; when all rows have stopped, so does the function.
     """
+    _check_prompt(ids, is_token, max_new_tokens, model.config.max_length)
+    if temperature < 0:
+        raise ValueError(f"temperature={temperature} is below 0; use 0 for the likeliest token, 1 for the model's own")
     B, T = ids.shape
-    _check_room(T, max_new_tokens, model.config.max_length)
     cache = KVCache(model.config, B, T + max_new_tokens, dtype=model.lm_head.weight.dtype)
     stopped, new = torch.zeros(B, dtype=torch.bool), ids
     for _ in range(max_new_tokens):
@@ -70,9 +74,14 @@ def generate(
     return ids
 
 
-def _check_room(prompt: int, new: int, context: int) -> None:
+def _check_prompt(ids: Tensor, is_token: Tensor | None, new: int, context: int) -> None:
+    if ids.ndim != 2:
+        raise ValueError(f"ids have shape (B, T), but these have {tuple(ids.shape)}; use ids[None] for one text")
+    prompt = ids.shape[-1]
     if prompt == 0:
         raise ValueError("an empty prompt gives nothing to continue; start with <|endoftext|>")
+    if is_token is not None and not is_token[:, -1].all():
+        raise ValueError("padding stands at the right end, where writing goes on; pad on the left")
     if prompt + new > context:
         raise ValueError(
             f"a prompt of {prompt} tokens and {new} new ones pass the context of {context}; keep the last "

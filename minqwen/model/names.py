@@ -1,7 +1,7 @@
 """What our sizes and weights are called in hub files: as in `transformers`' Qwen2 and Llama, and in the first Qwen.
 
-The first Qwen (QwenLM/Qwen, 2023) packs Q, K and V into one matrix, calls the gate w2 and up w1, and gives
-twice the width of its MLP as intermediate_size.
+The first Qwen (2023, https://github.com/QwenLM/Qwen; report arXiv:2309.16609) packs Q, K and V into one matrix, calls
+the gate w2 and up w1, and gives twice the width of its MLP as intermediate_size.
 """
 
 from typing import Any
@@ -52,7 +52,6 @@ def config_from_hub(config: dict[str, Any]) -> dict[str, Any]:
     kind = config.get("model_type")
     if kind not in KNOWN:
         raise ValueError(f"model_type={kind!r} is not known; the model types that load are: {', '.join(KNOWN)}")
-    _refuse_the_unknown(config)
     # Since version 5, transformers keeps the base under rope_parameters; Llama's old files may leave out defaults.
     defaults = {"rope_theta": 10000.0, "tie_word_embeddings": False, **(config.get("rope_parameters") or {})}
     defaults["num_key_value_heads"] = config.get("num_attention_heads")
@@ -61,6 +60,7 @@ def config_from_hub(config: dict[str, Any]) -> dict[str, Any]:
     missing = [hub for hub in table.values() if hub not in config]
     if missing:
         raise ValueError(f"config.json lacks {', '.join(missing)}; copy the complete file of the model")
+    _refuse_the_unknown(config)
     fields = {ours: config[hub] for ours, hub in table.items()} | {"qkv_bias": kind != "llama"}
     fields["rope_base"] = float(fields["rope_base"])  # config files write 10000
     if kind == "qwen":
@@ -76,13 +76,13 @@ def _refuse_the_unknown(config: dict[str, Any]) -> None:
             f"{config['hidden_size']}; only models whose heads fill the width load"
         )
     scaling = config.get("rope_scaling") or config.get("rope_parameters") or {}
-    scaled = scaling.get("rope_type", scaling.get("type", "default")) != "default"
-    switched_on = [name for name in ("use_sliding_window", "attention_bias", "mlp_bias") if config.get(name)]
-    if scaled or switched_on:
-        raise ValueError(
-            f"{'rope_scaling' if scaled else switched_on[0]} is switched on in config.json, which changes the model; "
-            "take a model without it"
-        )
+    changes = [name for name in ("use_sliding_window", "attention_bias", "mlp_bias") if config.get(name)]
+    if scaling.get("rope_type", scaling.get("type", "default")) != "default":
+        changes.append("rope_scaling")
+    if config.get("hidden_act", "silu") != "silu":
+        changes.append(f"hidden_act={config['hidden_act']}")
+    if changes:
+        raise ValueError(f"{changes[0]} in config.json makes another model of it; take one without")
 
 
 def weights_from_first_qwen(weights: dict[str, Tensor]) -> dict[str, Tensor]:

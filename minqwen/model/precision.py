@@ -1,7 +1,7 @@
-"""The one dtype policy of the package, in one function.
+"""The dtype policy of the kernels that sum or square, in one function.
 
 Half types are raised to float32 inside a kernel, wider types stay as they are, and a result has the dtype that was
-given. A bfloat16 number carries 8 bits of mantissa, so sums and squares taken in it lose what they should keep
+given. A bfloat16 number has 8 significant bits, so sums and squares taken in it lose what they should keep
 (Micikevicius et al. 2018, "Mixed Precision Training", arXiv:1710.03740, section 3.3).
 """
 

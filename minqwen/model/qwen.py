@@ -27,7 +27,10 @@ class Decoder(nn.Module):
 
 
 class Qwen(nn.Module):
-    """A decoder-only Transformer; weights are drawn from N(0, 0.02) with `generator`."""
+    """A decoder-only Transformer, its weights drawn with `generator`.
+
+    Matrices are normal with deviation 0.02; the two of each block that write into the stream, 0.02 / √(2 · n_layers).
+    """
 
     def __init__(self, config: QwenConfig, generator: torch.Generator | None = None):
         super().__init__()
@@ -62,6 +65,7 @@ class Qwen(nn.Module):
         """
         self._check_ids(ids)
         T, past = ids.shape[-1], cache.length if cache is not None else 0
+        _check_is_token(is_token, len(ids), past + T)
         angles = rope.rope_angles(_positions(is_token, past, T), self.config.d_head, self.config.rope_base)
         # One new token may see everything, so decoding without padding needs no mask.
         mask = attention.causal_mask(T, past + T)[None, None] if T > 1 or is_token is not None else None
@@ -73,6 +77,8 @@ class Qwen(nn.Module):
         return self.lm_head(self.model.norm(x))
 
     def _check_ids(self, ids: Tensor) -> None:
+        if ids.ndim != 2:
+            raise ValueError(f"ids have shape (B, T), but these have {tuple(ids.shape)}; use ids[None] for one text")
         if ids.numel() == 0:
             raise ValueError(f"ids of shape {tuple(ids.shape)} hold no token; start an empty prompt with <|endoftext|>")
         low, high = int(ids.min()), int(ids.max())
@@ -100,3 +106,11 @@ def _positions(is_token: Tensor | None, past: int, T: int) -> Tensor:
     if is_token is None:
         return torch.arange(past, past + T)[None]
     return (is_token.cumsum(dim=-1) - 1).clamp(min=0)[:, past:]
+
+
+def _check_is_token(is_token: Tensor | None, B: int, S: int) -> None:
+    if is_token is not None and (is_token.dtype != torch.bool or is_token.shape != (B, S)):
+        raise ValueError(
+            f"is_token is boolean of shape (B, S) = {(B, S)}, cached positions included, but this one is "
+            f"{is_token.dtype} {tuple(is_token.shape)}; use attention_mask == 1 for ones and zeros"
+        )

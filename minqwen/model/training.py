@@ -73,7 +73,6 @@ def train(
 ) -> Iterator[Step]:
     """Train for `steps` batches and report each step; the caller logs, plots, evaluates and saves."""
     optimizer = adamw(model)
-    model.train()
     for step, batch in zip(range(steps), batches):
         started = time.perf_counter()
         rate = schedule.cosine_schedule(step, warmup, steps, peak)
@@ -96,5 +95,4 @@ def train(
 @torch.no_grad()
 def nats(model: Qwen, windows: Int[Tensor, "N L"], batch_size: int = 16) -> float:
     """The sum of −log p over every predicted token of the windows; divide by bytes · ln 2 for bits per byte."""
-    model.eval()
     return sum(batch_loss(model, rows).item() * rows[:, 1:].numel() for rows in windows.split(batch_size))

@@ -100,13 +100,14 @@ def test_merging_undoes_splitting(heads, length, width):
 
 
 def test_query_heads_of_a_group_share_their_keys():
-    x = torch.randn(B, 2, S, D)
+    x = torch.randn(B, 2, S, D, generator=torch.Generator().manual_seed(0))
     shared = attention.repeat_kv(x, groups=3)
     assert [shared[:, h].equal(x[:, h // 3]) for h in range(6)] == 6 * [True]
 
 
 def test_grouped_attention_equals_torch():
-    q, k = torch.randn(B, 6, T, D), torch.randn(B, 2, S, D)
+    generator = torch.Generator().manual_seed(0)
+    q, k = torch.randn(B, 6, T, D, generator=generator), torch.randn(B, 2, S, D, generator=generator)
     ours = attention.scaled_dot_product_attention(q, attention.repeat_kv(k, 3), attention.repeat_kv(k, 3))
     assert_close(ours, F.scaled_dot_product_attention(q, k, k, enable_gqa=True), atol=1e-6, rtol=0)
 
@@ -119,9 +120,11 @@ def test_channels_that_do_not_split_name_the_nearest_width():
 @pytest.mark.parametrize(
     ("mask", "remedy"),
     [
+        pytest.param([[True] * S] * T, r"use torch\.tensor\(mask\)", id="a list"),
         pytest.param(torch.ones(T, S), "use mask == 1 for ones and zeros", id="ones and zeros"),
         pytest.param(torch.ones(T, S, dtype=torch.long), "use mask == 1 for ones and zeros", id="integers"),
         pytest.param(torch.ones(T, S + 1, dtype=torch.bool), "for padding of shape", id="one key too many"),
+        pytest.param(torch.ones(S, dtype=torch.bool), "for padding of shape", id="one axis only"),
         pytest.param(torch.ones(B, S, dtype=torch.bool), "use padding.:, None, None, :.", id="padding as it comes"),
         pytest.param(
             torch.ones(1, B, H, T, S, dtype=torch.bool), "broadcasts to the scores", id="a dimension too many"
@@ -139,3 +142,9 @@ def test_a_padding_mask_of_one_row_holds_for_every_query(qkv):
     everywhere = padding[:, None, None, :].expand(B, 1, T, S)
     ours = attention.scaled_dot_product_attention(*qkv, padding[:, None, None, :])
     assert_close(ours, attention.scaled_dot_product_attention(*qkv, everywhere))
+
+
+def test_half_types_are_scaled_and_normalised_in_float32(qkv):
+    q, k = qkv[0].bfloat16(), qkv[1].bfloat16()
+    exact = ((q @ k.mT).float() / D**0.5).softmax(dim=-1)
+    assert attention.attention_weights(q, k).equal(exact.bfloat16())

@@ -1,10 +1,12 @@
 """Hub folders that are damaged, interrupted or of another model: nothing is lost and the way out is named."""
 
+import dataclasses
 import os
 import pickle
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from minqwen.model import Qwen, QwenConfig, checkpoint
@@ -70,7 +72,8 @@ def test_missing_layers_are_named(folder):
         Qwen.from_pretrained(folder)
 
 
-def test_a_pickle_is_refused_and_never_run(tmp_path):
+@pytest.mark.parametrize("ending", [".bin", ".pt", ".pth", ".ckpt", ".pkl"])
+def test_a_pickle_is_refused_and_never_run(tmp_path, ending):
     ran = tmp_path / "ran"
 
     class Trap:
@@ -78,8 +81,8 @@ def test_a_pickle_is_refused_and_never_run(tmp_path):
             return (open, (str(ran), "w"))
 
     (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "pytorch_model.bin").write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(ValueError, match=r"pytorch_model\.bin is a pickle.* convert it to model\.safetensors"):
+    (tmp_path / f"model{ending}").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(ValueError, match=rf"model{ending} is a pickle.* convert it to model\.safetensors"):
         checkpoint.read_weights(tmp_path)
     assert not ran.exists()
 
@@ -110,3 +113,63 @@ def test_an_interrupted_save_leaves_the_old_checkpoint(folder, monkeypatch, at):
     assert (folder / "model.safetensors").read_bytes() == old
     assert sorted(os.listdir(folder)) == ["config.json", "model.safetensors"]
     Qwen.from_pretrained(folder)
+
+
+def test_a_tensor_without_a_place_is_named(folder):
+    weights = load_file(folder / "model.safetensors")
+    save_file(weights | {"model.layers.0.extra": torch.zeros(3)}, folder / "model.safetensors")
+    with pytest.raises(ValueError, match=r"no place for model\.layers\.0\.extra; take both files"):
+        Qwen.from_pretrained(folder)
+
+
+def test_tied_embeddings_are_stored_once(tmp_path):
+    tied = dataclasses.replace(CONFIG, tie_embeddings=True)
+    ours = Qwen(tied, torch.Generator().manual_seed(0))
+    ours.save_pretrained(tmp_path)
+    assert "lm_head.weight" not in load_file(tmp_path / "model.safetensors")
+    again = Qwen.from_pretrained(tmp_path)
+    assert again.lm_head.weight is again.model.embed_tokens.weight
+    assert again.lm_head.weight.equal(ours.lm_head.weight)
+
+
+def test_a_config_that_ties_two_different_matrices_is_refused(folder):
+    text = (folder / "config.json").read_text().replace('"tie_word_embeddings": false', '"tie_word_embeddings": true')
+    (folder / "config.json").write_text(text)
+    with pytest.raises(ValueError, match="set tie_word_embeddings to false"):
+        Qwen.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "remedy"),
+    [
+        pytest.param(float("nan"), torch.float32, r"nothing was saved .* go back to an earlier step", id="NaN"),
+        pytest.param(1e6, torch.float16, r"or save in torch\.float32", id="too large for float16"),
+        pytest.param(0.5, torch.int8, r"use torch\.bfloat16 for a small file", id="whole numbers"),
+    ],
+)
+def test_weights_that_could_not_be_loaded_again_are_not_saved_over_good_ones(folder, value, dtype, remedy):
+    old = (folder / "model.safetensors").read_bytes()
+    model = Qwen(CONFIG, torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        model.lm_head.weight[0, 0] = value
+    with pytest.raises(ValueError, match=remedy):
+        model.save_pretrained(folder, dtype=dtype)
+    assert (folder / "model.safetensors").read_bytes() == old
+
+
+def test_the_file_says_that_it_is_pytorchs_and_may_be_read_by_others(folder):
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        assert file.metadata() == {"format": "pt"}
+    assert (folder / "model.safetensors").stat().st_mode == (folder / "config.json").stat().st_mode
+
+
+def test_a_config_that_is_no_object_is_named(folder):
+    (folder / "config.json").write_text("[]")
+    with pytest.raises(ValueError, match="must hold one JSON object; copy the file of the model again"):
+        Qwen.from_pretrained(folder)
+
+
+def test_a_config_of_other_bytes_than_text_is_named(folder):
+    (folder / "config.json").write_bytes(b"\xff\xfe{}")
+    with pytest.raises(ValueError, match="copy the file of the model again"):
+        Qwen.from_pretrained(folder)

@@ -75,3 +75,19 @@ def test_the_warm_up_is_a_line_and_the_floor_stays():
 def test_a_warm_up_longer_than_the_run_names_a_usual_one():
     with pytest.raises(ValueError, match="a hundredth of the run is usual: 5"):
         schedule.cosine_schedule(0, warmup=600, total=500, peak=1.0)
+
+
+def test_the_loss_of_half_logits_is_taken_in_float32(batch):
+    logits, targets = batch
+    half = loss.next_token_loss(logits.bfloat16(), targets)
+    assert half.dtype == torch.float32
+    assert_close(half.double(), loss.next_token_loss(logits.bfloat16().double(), targets), atol=1e-6, rtol=0)
+
+
+def test_the_floor_is_the_share_that_was_asked_for():
+    assert schedule.cosine_schedule(99, 0, 99, peak=2.0, floor_share=0.25) == pytest.approx(0.5)
+
+
+def test_a_run_that_is_all_warm_up_is_refused():
+    with pytest.raises(ValueError, match="a hundredth of the run is usual"):
+        schedule.cosine_schedule(0, warmup=10, total=10, peak=1.0)

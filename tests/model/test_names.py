@@ -84,8 +84,12 @@ def test_a_folder_of_the_first_qwen_loads(tmp_path):
     [
         pytest.param({"model_type": "mamba"}, "the model types that load are: qwen2, llama, qwen", id="unknown"),
         pytest.param({"head_dim": 128}, "only models whose heads fill the width load", id="heads wider than the model"),
-        pytest.param({"rope_scaling": {"type": "linear", "factor": 2.0}}, "take a model without it", id="stretched"),
-        pytest.param({"attention_bias": True}, "take a model without it", id="a bias after attention"),
+        pytest.param({"rope_scaling": {"type": "linear", "factor": 2.0}}, "take one without", id="stretched"),
+        pytest.param({"attention_bias": True}, "take one without", id="a bias after attention"),
+        pytest.param({"rope_parameters": {"rope_type": "yarn", "factor": 4.0}}, "take one without", id="yarn"),
+        pytest.param({"hidden_act": "gelu"}, r"hidden_act=gelu .* take one without", id="another bend"),
+        pytest.param({"use_sliding_window": True}, "take one without", id="a window"),
+        pytest.param({"head_dim": 20}, "only models whose heads fill the width load", id="narrow heads"),
         pytest.param({"hidden_size": None}, "lacks hidden_size; copy the complete file", id="a hole"),
     ],
 )

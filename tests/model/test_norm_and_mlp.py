@@ -6,19 +6,24 @@ import pytest
 import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
+from transformers.models.qwen2.modeling_qwen2 import Qwen2RMSNorm
 
 from minqwen.model import mlp, norm
 
 B, T, C = 2, 5, 7
 
 
+def normal(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)), dtype=torch.float64)
+
+
 def test_rms_norm_equals_torch():
-    x, weight = torch.randn(B, T, C, dtype=torch.float64), torch.randn(C, dtype=torch.float64)
+    x, weight = normal(B, T, C), normal(C)
     assert_close(norm.rms_norm(x, weight, 1e-5), F.rms_norm(x, (C,), weight, 1e-5))
 
 
 def test_rms_norm_does_not_see_the_scale():
-    x, weight = torch.randn(B, T, C, dtype=torch.float64), torch.randn(C, dtype=torch.float64)
+    x, weight = normal(B, T, C), normal(C)
     assert_close(norm.rms_norm(1000 * x, weight, 1e-12), norm.rms_norm(x, weight, 1e-12))
 
 
@@ -35,7 +40,7 @@ def test_rms_norm_keeps_every_value_where_layer_norm_would_subtract_the_mean():
 
 
 def test_gradients_of_rms_norm_are_right():
-    x, weight = torch.randn(3, C, dtype=torch.float64, requires_grad=True), torch.randn(C, dtype=torch.float64)
+    x, weight = normal(3, C).requires_grad_(), normal(C)
     assert torch.autograd.gradcheck(norm.rms_norm, (x, weight.requires_grad_()))
 
 
@@ -46,7 +51,7 @@ def test_swiglu_is_its_formula():
 
 
 def test_swiglu_is_linear_in_up_and_not_in_gate():
-    gate, up = torch.randn(B, C, dtype=torch.float64), torch.randn(B, C, dtype=torch.float64)
+    gate, up = normal(B, C), normal(C, B).mT
     assert_close(mlp.swiglu(gate, 2 * up), 2 * mlp.swiglu(gate, up))
     assert not mlp.swiglu(2 * gate, up).allclose(2 * mlp.swiglu(gate, up))
 
@@ -54,3 +59,10 @@ def test_swiglu_is_linear_in_up_and_not_in_gate():
 @pytest.mark.parametrize(("d_model", "d_ff"), [(2048, 5504), (4096, 11008), (5120, 13696), (192, 512)])
 def test_widths_are_those_of_the_report(d_model, d_ff):
     assert mlp.ffn_width(d_model) == d_ff
+
+
+def test_half_types_are_normalised_in_float32_and_weighted_as_they_are():
+    x, theirs = normal(B, T, C).bfloat16(), Qwen2RMSNorm(C, eps=1e-5).bfloat16()
+    with torch.no_grad():
+        theirs.weight.copy_(1 + normal(C))
+        assert norm.rms_norm(x, theirs.weight, 1e-5).equal(theirs(x))

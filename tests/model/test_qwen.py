@@ -1,5 +1,7 @@
 """The whole model against `transformers`' Qwen2 and Llama with the same random weights: ours and theirs."""
 
+import inspect
+
 import pytest
 import torch
 from transformers import (
@@ -23,7 +25,7 @@ SHAPES = {
         vocab_size=67, d_model=56, n_layers=1, n_heads=4, n_kv_heads=1, d_ff=71, max_length=32
     ),
     "another base and eps": QwenConfig(
-        vocab_size=61, d_model=30, n_layers=2, n_heads=3, n_kv_heads=3, d_ff=43, rope_base=1e6, norm_eps=1e-5
+        vocab_size=61, d_model=30, n_layers=2, n_heads=3, n_kv_heads=3, d_ff=43, rope_base=1e6, norm_eps=0.3
     ),
     "tied embeddings": QwenConfig(
         vocab_size=61, d_model=30, n_layers=2, n_heads=3, n_kv_heads=3, d_ff=43, tie_embeddings=True
@@ -174,3 +176,28 @@ def test_ids_that_cannot_be_are_refused_with_the_way_out(ids, remedy):
     model = Qwen(SHAPES["one head a key"])
     with pytest.raises(ValueError, match=remedy):
         model(torch.tensor(ids, dtype=torch.long))
+
+
+def test_matrices_that_write_into_the_stream_start_smaller():
+    layer = Qwen(QwenConfig(), torch.Generator().manual_seed(0)).model.layers[3]
+    for matrix in (layer.self_attn.o_proj, layer.mlp.down_proj):
+        assert matrix.weight.std().item() == pytest.approx(0.02 / (2 * 6) ** 0.5, rel=0.02)
+    for matrix in (layer.self_attn.q_proj, layer.mlp.up_proj):
+        assert matrix.weight.std().item() == pytest.approx(0.02, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "is_token",
+    [torch.ones(2, 6, dtype=torch.bool), torch.ones(2, 7)],
+    ids=["one too short", "ones and zeros"],
+)
+def test_padding_of_the_wrong_kind_names_the_shape(is_token):
+    model = Qwen(SHAPES["one head a key"])
+    bare = inspect.unwrap(Qwen.forward)
+    with pytest.raises(ValueError, match=r"boolean of shape \(B, S\) = \(2, 7\).* use attention_mask == 1"):
+        bare(model, torch.zeros(2, 7, dtype=torch.long), is_token)
+
+
+def test_one_text_without_a_batch_axis_is_told_how_to_get_one():
+    with pytest.raises(ValueError, match=r"use ids\[None\]"):
+        inspect.unwrap(Qwen.forward)(Qwen(SHAPES["one head a key"]), torch.zeros(7, dtype=torch.long))

@@ -81,3 +81,9 @@ def test_positions_may_differ_within_a_batch():
 def test_an_odd_head_names_its_neighbours():
     with pytest.raises(ValueError, match="use 12 or 14"):
         rope.rope_angles(torch.arange(3), 13)
+
+
+def test_float64_positions_give_angles_exact_to_float64():
+    exact = [12345.5 * 10000.0 ** (-2 * i / D) for i in range(D // 2)]
+    ours = rope.rope_angles(torch.tensor([12345.5], dtype=torch.float64), D)[0]
+    assert_close(ours, torch.tensor(exact, dtype=torch.float64), rtol=1e-13, atol=0)

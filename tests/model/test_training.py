@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from minqwen.model import Qwen, QwenConfig, training
 
@@ -26,6 +27,55 @@ def test_an_epoch_shows_every_window_once():
     for _ in range(3):
         epoch = torch.cat([next(batches), next(batches)])
         assert sorted(epoch.tolist()) == windows.tolist()
+
+
+def test_an_epoch_has_an_order_of_its_own_and_drops_what_fills_no_batch():
+    windows = torch.arange(14).view(7, 2)
+    batches = training.shuffled_batches(windows, 3, torch.Generator().manual_seed(0))
+    epochs = [torch.cat([next(batches), next(batches)]).tolist() for _ in range(3)]
+    assert all(len(epoch) == 6 for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_fewer_windows_than_a_batch_are_one_batch():
+    windows = torch.arange(4).view(2, 2)
+    assert sorted(next(training.shuffled_batches(windows, 5, torch.Generator().manual_seed(0))).tolist()) == [
+        [0, 1],
+        [2, 3],
+    ]
+
+
+def test_position_t_is_asked_for_token_t_plus_one():
+    model = Qwen(CONFIG, torch.Generator().manual_seed(0))
+    batch = torch.randint(0, 23, (3, 8), generator=torch.Generator().manual_seed(1))
+    theirs = F.cross_entropy(model(batch)[:, :-1].flatten(0, 1), batch[:, 1:].flatten())
+    torch.testing.assert_close(training.batch_loss(model, batch), theirs)
+
+
+def test_steps_are_adamw_by_its_formula():
+    """Two parameters of two kinds followed over three steps, with moments kept by hand."""
+    model, twin = (Qwen(CONFIG, torch.Generator().manual_seed(0)) for _ in range(2))
+    batches = torch.randint(0, 23, (3, 3, 8), generator=torch.Generator().manual_seed(1))
+    reports = list(training.train(model, batches, steps=3, peak=1e-2, warmup=0, clip=1e9))
+    parameters = list(twin.parameters())
+    m, v = ([torch.zeros_like(p) for p in parameters] for _ in range(2))
+    for t, (batch, report) in enumerate(zip(batches, reports), start=1):
+        gradients = torch.autograd.grad(training.batch_loss(twin, batch), parameters)
+        with torch.no_grad():
+            for i, (p, g) in enumerate(zip(parameters, gradients)):
+                p *= 1 - report.learning_rate * (0.1 if p.ndim >= 2 else 0.0)
+                m[i], v[i] = 0.9 * m[i] + 0.1 * g, 0.95 * v[i] + 0.05 * g**2
+                step = (m[i] / (1 - 0.9**t)) / ((v[i] / (1 - 0.95**t)).sqrt() + 1e-8)
+                p -= report.learning_rate * step
+    for (name, ours), theirs in zip(model.named_parameters(), parameters):
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_speed_counts_predicted_tokens():
+    model = Qwen(CONFIG)
+    [report] = training.train(model, [torch.zeros(5, 8, dtype=torch.long)], steps=1, peak=1e-3, warmup=0)
+    seconds = 5 * 7 / report.tokens_per_second
+    assert 1e-5 < seconds < 60
 
 
 def test_one_step_is_adamw_on_the_clipped_gradient():
