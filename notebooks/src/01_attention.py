@@ -361,7 +361,7 @@ r"""
 * **first token** (a *sink*: a place to park attention that is not needed): query $t$ on key $0$;
 * **induction**: on a text of random tokens that is repeated, query $t$ on the token *after* the earlier copy of itself. Such a head continues patterns it has seen once ([Olsson et al. 2022](https://arxiv.org/abs/2209.11895)).
 
-The weights come out of the model by PyTorch's hooks (functions that are called with what a layer receives), so the lesson sees exactly what the model computes. The text is from plays that the model has never read.
+The weights come out of the model by PyTorch's hooks (functions that are called with what a layer receives), so the lesson computes the weights again from exactly what each layer of the model receives. The text is from plays that the model has never read.
 """
 
 # %%
@@ -388,6 +388,7 @@ r"""
 first = torch.stack([show.first_token_score(each) for each in maps]).mean(dim=0)
 layer, head = divmod(first.argmax().item(), model.config.n_heads)
 print(f"best sink: layer {layer}, head {head}, with {first.max():.2f} of its attention on the first token")
+assert first.max() < 0.5, "no head of this model rests on the first token most of the time"
 
 # %% [markdown]
 r"""
@@ -402,6 +403,7 @@ induction = torch.stack([show.induction_score(show.attention_maps(model, row), p
 )
 chance = (1 / torch.arange(51, 101)).mean()
 print(f"best induction head: {induction.max():.3f}, by chance: {chance:.3f}")
+assert induction.max() < 3 * chance, "no head of this model copies"
 
 # %% [markdown]
 r"""

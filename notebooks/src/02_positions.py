@@ -332,7 +332,7 @@ r"""
 
 # %% [markdown]
 r"""
-**Keep angles in float32.** The report keeps the frequencies in FP32, and this is why: bfloat16 has 8 bits for the number, so above 256 it cannot count by ones.
+**Keep angles in float32.** The report keeps the frequencies in FP32, and this is why: bfloat16 has 8 significant bits, so above 256 it cannot count by ones.
 """
 
 # %% id="float32-angles"
@@ -541,7 +541,7 @@ Shapes fit and nothing complains, but every pair is made of channels that do not
 </details>
 <details><summary>5. Why must positions not be bfloat16?</summary>
 
-It keeps 8 bits of a number: above 256 neighbouring positions become equal.
+It keeps 8 significant bits: above 256 neighbouring positions become equal.
 
 </details>
 """
