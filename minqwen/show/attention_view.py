@@ -77,14 +77,14 @@ def attention_picture(
 class Inspector(explorer.Explorer):
     """Controls `sentence`, `layer`, `head`, `query`; state `tokens`, `maps` and `weights`, the row that is shown."""
 
-    def __init__(self, model: Qwen, tokenizer: Any, text: str):
+    def __init__(self, model: Qwen, tokenizer: Any, text: str, layer: int, head: int):
         self._model, self._tokenizer = model, tokenizer
         config = model.config
         wide = {"style": {"description_width": "5em"}, "layout": Layout(width="26em")}
         controls = {
             "sentence": Text(text, description="sentence", continuous_update=False, **wide),
-            "layer": IntSlider(0, 0, config.n_layers - 1, description="layer", continuous_update=False, **wide),
-            "head": IntSlider(0, 0, config.n_heads - 1, description="head", continuous_update=False, **wide),
+            "layer": IntSlider(layer, 0, config.n_layers - 1, description="layer", continuous_update=False, **wide),
+            "head": IntSlider(head, 0, config.n_heads - 1, description="head", continuous_update=False, **wide),
             "query": Dropdown(description="token", **wide),
         }
         self._questions = HTML(layout=Layout(width="26em", margin="0 0 0 2em"))
@@ -127,6 +127,6 @@ def _strongest(scores: Float[Tensor, "L H"]) -> str:
     return html.escape(f"layer {layer}, head {head} ({scores[layer, head]:.2f})")
 
 
-def inspector(model: Qwen, tokenizer: Any, text: str) -> Inspector:
-    """The inspector on a first text, for the last line of a cell."""
-    return Inspector(model, tokenizer, text)
+def inspector(model: Qwen, tokenizer: Any, text: str, layer: int = 0, head: int = 0) -> Inspector:
+    """The inspector on a first text and head, for the last line of a cell."""
+    return Inspector(model, tokenizer, text, layer, head)

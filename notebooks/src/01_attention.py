@@ -46,7 +46,7 @@ This is the model that the whole course is about: a Qwen of 4.2 million paramete
 """
 
 # %%
-w = show.inspector(model, tokenizer, "To be, or not to be, that is the question")
+w = show.inspector(model, tokenizer, "To be, or not to be, that is the question", layer=1, head=4)
 w
 
 # %% [markdown]
@@ -443,9 +443,14 @@ assert cost.max() > 3 * cost.flatten()[previous.argmax()], (
     "a head that is easy to name need not be the one that matters"
 )
 
+# %% id="layer-0-looks-at-itself"
+itself = maps.diagonal(dim1=-2, dim2=-1).mean(dim=(0, -1))
+print("attention on the token itself, mean of each layer:", [f"{share:.2f}" for share in itself.mean(dim=-1)])
+assert itself[0].mean() > 2 * itself[1:].mean()
+
 # %% [markdown]
 r"""
-**What you should see**: the costly heads are in layer 0, which prepares everything for the layers above, and none of our three names fits them. Most single heads of the upper layers can go almost unnoticed: others do similar work. So report both: what a head looks at, and what is lost without it.
+**What you should see**: the costly heads are in layer 0, and none of our three names fits them: they look mostly at the token itself and rewrite it for the layers above. Most single heads of the upper layers can go almost unnoticed: others do similar work. So report both: what a head looks at, and what is lost without it.
 
 ## 1.6 Explore
 
