@@ -1,6 +1,8 @@
 """One source becomes three notebooks. The oracle is a sample lesson whose notebooks are known cell by cell."""
 
-from pathlib import Path
+import re
+import sys
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import SimpleNamespace
 
 import nbformat
@@ -28,7 +30,7 @@ print("before")
 # %% tags=["setup"]
 two = 1 + 1
 
-# %% exercise="apply_rope"
+# %% exercise="apply_rope" tags=["nbval-ignore-output"]
 with using(apply_rope):
     two + 1
 
@@ -152,6 +154,26 @@ def test_a_notebook_changed_by_hand_is_stale(course, name):
     assert build.problems(course, EXERCISES) == [f"{name}/02_sample.ipynb is stale: run python tools/build.py"]
 
 
+@pytest.mark.parametrize(("field", "value"), [("id", "x"), ("cell_type", "raw"), ("metadata", {"tags": ["x"]})])
+def test_a_lecture_whose_ids_kinds_or_tags_were_changed_is_stale(course, field, value):
+    notebook = read(course, "notebooks/02_sample.ipynb")
+    notebook.cells[0][field] = value
+    nbformat.write(notebook, course / "notebooks" / "02_sample.ipynb")
+    assert build.problems(course, EXERCISES) == ["notebooks/02_sample.ipynb is stale: run python tools/build.py"]
+
+
+def test_tags_go_through_to_the_notebooks(course):
+    def tags(name):
+        return {cell.id: cell.metadata.tags for cell in read(course, name).cells if "tags" in cell.metadata}
+
+    use = {"apply_rope-use": ["nbval-ignore-output"]}
+    (setup,) = (
+        cell.id for cell in code_cells(read(course, "notebooks/02_sample.ipynb")) if cell.source == "two = 1 + 1"
+    )
+    assert tags("notebooks/02_sample.ipynb") == use | {setup: ["setup"]}
+    assert tags("solutions/02_sample/02_sample.ipynb") == tags("exercises/02_sample/02_sample.ipynb") == use
+
+
 def test_other_outputs_of_a_lecture_are_no_drift(course):
     notebook = read(course, "notebooks/02_sample.ipynb")
     code_cells(notebook)[0].outputs = []
@@ -166,11 +188,11 @@ def test_a_lecture_that_was_never_executed_is_named(tmp_path):
     assert problem == "notebooks/02_sample.ipynb has 4 cells that were never executed: run python tools/build.py run 02"
 
 
-def test_a_notebook_without_a_source_is_named(course):
-    build.write(course / "notebooks" / "03_gone.ipynb", lesson.notebook([]))
-    assert build.problems(course, EXERCISES) == [
-        "notebooks/03_gone.ipynb has no source: delete it, or write notebooks/src/"
-    ]
+@pytest.mark.parametrize("folder", ["notebooks", "solutions/03_gone", "exercises/03_gone"])
+def test_a_notebook_without_a_source_is_named(course, folder):
+    build.write(course / folder / "03_gone.ipynb", lesson.notebook([]))
+    (problem,) = build.problems(course, EXERCISES)
+    assert problem == f"{folder}/03_gone.ipynb has no source: delete it, or write notebooks/src/"
 
 
 def test_a_changed_cell_loses_its_output_and_leaves_the_others_theirs(course):
@@ -228,7 +250,13 @@ def test_the_teacher_keeps_the_solution_and_a_check_with_another_seed(course):
     sources = {cell.id: cell.source for cell in read(course, "solutions/02_sample/02_sample.ipynb").cells}
     assert "    turned_by_angles = x\n    return turned_by_angles\n    ### END SOLUTION" in sources["apply_rope"]
     seen, again = sources["apply_rope-check"].split("\n### BEGIN HIDDEN TESTS\n")
-    assert seen.startswith("assert check(apply_rope), ") and again.startswith("assert check(apply_rope, seed=")
+    assert seen.startswith("assert check(apply_rope), ") and "assert check(apply_rope, seed=" in again
+
+
+@pytest.mark.parametrize("name", ["solutions", "exercises"])
+def test_the_checks_give_the_points_that_the_exercises_state(name, course):
+    cells = code_cells(read(course, f"{name}/02_sample/02_sample.ipynb"))
+    assert [cell.metadata.nbgrader.points for cell in cells if cell.id.endswith("-check")] == [3, 3, 3]
 
 
 def test_equal_cells_of_one_section_get_different_ids(tmp_path):
@@ -289,8 +317,27 @@ def test_a_run_stores_what_reads_without_a_kernel_and_names_no_machine(tmp_path)
     (cell,) = code_cells(notebook)
     assert cell.execution_count == 1 and set(notebook.metadata) == {"kernelspec", "language_info", "minqwen"}
     shown, error = cell.outputs
-    assert shown.text == "notebooks/x\n" and error.ename == "ZeroDivisionError"
-    assert str(tmp_path) not in nbformat.writes(notebook)
+    assert shown.text == f"{Path('notebooks', 'x')}\n" and error.ename == "ZeroDivisionError"
+    assert tmp_path.as_posix() not in re.sub(r"\\+", "/", nbformat.writes(notebook))
+
+
+@pytest.mark.parametrize(
+    ("home", "text", "shown"),
+    [
+        (PurePosixPath("/users/ann"), "/users/ann/course/my/x and /users/ann/y", "my/x and ~/y"),
+        (PureWindowsPath(r"C:\users\ann"), r"C:\users\ann\course\my\x and C:\users\ann\y", r"my\x and ~\y"),
+        (PureWindowsPath(r"C:\users\ann"), r"'C:\\users\\ann\\course\\x' C:/users/ann/course/y", "'x' y"),
+    ],
+    ids=["Linux", "Windows", "Windows in a repr, or with slashes"],
+)
+def test_the_folders_of_a_user_are_hidden(home, text, shown, monkeypatch):
+    monkeypatch.setattr(execute.Path, "home", lambda: home)
+    assert execute.hide_paths(text, home / "course") == shown
+
+
+@pytest.mark.parametrize("folder", [sys.prefix, sys.base_prefix], ids=["prefix", "base_prefix"])
+def test_the_folders_of_python_are_hidden(folder):
+    assert execute.hide_paths(f"{Path(folder, 'lib', 'torch.py')}", Path("/course")) == str(Path("lib", "torch.py"))
 
 
 def test_the_card_states_the_seconds_of_the_last_run(course):

@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -135,10 +136,20 @@ def test_the_packages_for_tests_come_with_the_first_test_and_stay(course, machin
     assert machine.installs() == [".", ".[dev]"]
 
 
-def test_a_changed_requirement_is_installed(course, machine):
-    course.main([])
+@pytest.mark.parametrize(("command", "old", "target"), [("lab", "torch==2", "."), ("test", "pytest>=9", ".[dev]")])
+def test_a_changed_requirement_is_installed(course, machine, command, old, target):
+    course.main([command])
     pyproject = course.ROOT / "pyproject.toml"
-    pyproject.write_text(pyproject.read_text().replace("2.13.0", "2.14.0"))
+    pyproject.write_text(pyproject.read_text().replace(old, old + "9"))
+    course.main([command])
+    assert machine.installs() == [target, target]
+
+
+def test_a_course_that_was_moved_is_installed_where_it_lies_now(course, machine, monkeypatch, tmp_path_factory):
+    course.main([])
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    shutil.copy(course.ROOT / "pyproject.toml", elsewhere)
+    monkeypatch.setattr(course, "ROOT", elsewhere)
     course.main([])
     assert machine.installs() == [".", "."]
 
@@ -165,13 +176,15 @@ def test_a_half_made_venv_is_made_again(course, machine, capsys):
     assert "broken or half made" in capsys.readouterr().out
 
 
-def test_a_package_that_was_torn_in_half_is_forgotten_and_a_whole_one_kept(course):
+def test_before_pip_starts_a_package_torn_in_half_is_forgotten_and_a_whole_one_kept(course, machine, monkeypatch):
     site = course.VENV / "lib" / "python3.11" / "site-packages"
     for name in ("torn-1.dist-info", "whole-1.dist-info"):
         (site / name).mkdir(parents=True)
     (site / "whole-1.dist-info" / "RECORD").touch()
-    course.forget_half_installed()
-    assert [path.name for path in site.iterdir()] == ["whole-1.dist-info"]
+    found = []
+    monkeypatch.setattr(course, "run_watched", lambda command: found.extend(path.name for path in site.iterdir()))
+    course.main([])
+    assert found == ["whole-1.dist-info"]
 
 
 def test_a_full_disk_is_seen_before_anything_is_written(course, machine, monkeypatch):
@@ -186,6 +199,14 @@ def test_a_disk_that_fills_up_under_pip_is_named_and_leaves_no_stamp(course, mac
     with pytest.raises(SystemExit, match=r"No space left on device(.|\n)*The disk is full. Free 3 GB"):
         course.main([])
     assert not course.STAMP.exists()
+
+
+def test_a_set_up_that_fails_half_way_takes_back_the_stamp_of_the_last_one(course, machine):
+    course.main([])
+    machine.pip_status = 1
+    with pytest.raises(SystemExit):
+        course.main(["test"])
+    assert not course.STAMP.exists()  # pip may have replaced anything before it failed
 
 
 def test_pip_without_a_network_ends_with_the_way_out(course, monkeypatch):
@@ -246,6 +267,18 @@ def test_a_long_installation_says_what_it_does(course, capsys):
     assert "s  Collecting torch" in capsys.readouterr().out
 
 
+def test_ctrl_c_ends_the_program_that_is_waited_for(course, monkeypatch):
+    def interrupted(text):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(course, "say", interrupted)
+    course.VENV.mkdir()
+    code = "import time; time.sleep(3); print('went on')"
+    with pytest.raises(KeyboardInterrupt):
+        course.run_watched([sys.executable, "-c", code], every=0.1)
+    assert course.log_lines() == []
+
+
 # ---- what is handed over
 
 
@@ -257,6 +290,14 @@ def test_port_and_no_browser_reach_jupyterlab_and_the_first_lesson_opens(course,
     command, _ = machine.handed_over
     assert {"jupyterlab", "--port=9417", "--no-browser", f"--ServerApp.root_dir={course.ROOT}"} <= set(command)
     assert "--LabApp.default_url=/lab/tree/notebooks/01_attention.ipynb" in command
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no root")
+@pytest.mark.parametrize(("user", "allowed"), [(0, True), (1000, False)])
+def test_root_alone_is_let_into_jupyterlab_by_name(course, machine, monkeypatch, user, allowed):
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    course.main([])
+    assert ("--allow-root" in machine.handed_over[0]) == allowed
 
 
 def test_jupyterlab_asks_for_no_news_and_keeps_what_the_learner_set(course, machine):
@@ -282,7 +323,8 @@ def test_what_follows_test_reaches_pytest(course, machine):
     course.main(["test", "-k", "rope", "-x", "tests/model"])
     command, environment = machine.handed_over
     assert command[1:] == ["-m", "pytest", "-k", "rope", "-x", "tests/model"]
-    assert environment["OMP_NUM_THREADS"] == str(os.cpu_count()) and environment["TQDM_DISABLE"] == "1"
+    assert environment["OMP_NUM_THREADS"] == str(os.cpu_count())
+    assert environment["TQDM_DISABLE"] == environment["HF_HUB_OFFLINE"] == "1"
 
 
 def test_an_unknown_word_is_refused_outside_test(course, machine, capsys):
@@ -396,3 +438,20 @@ def test_a_missing_browser_or_network_is_a_note_and_no_failure(course, machine, 
     assert course.main(["doctor"]) == 0
     told = capsys.readouterr().out
     assert "sudo apt install chromium" in told and "only the set-up needs one" in told
+
+
+@pytest.mark.parametrize(("kilobytes", "way_out"), [(3_900_000, "close other programs"), (3_910_000, "None")])
+def test_less_than_four_gigabytes_of_memory_are_a_note(course, monkeypatch, kilobytes, way_out):
+    meminfo = SimpleNamespace(read_text=lambda: f"MemFree: 1 kB\nMemAvailable: {kilobytes:>9} kB\n")
+    monkeypatch.setattr(course, "Path", lambda name: meminfo)
+    finding, advice = course.check_memory()
+    assert "memory: 4.0 GB free" in finding and way_out in str(advice)
+
+
+def test_a_port_is_taken_while_somebody_listens(course, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setattr(course, "PORT", other.getsockname()[1])
+        finding, way_out = course.check_port()
+        assert finding.endswith("is taken") and "--port N" in way_out
+    finding, way_out = course.check_port()
+    assert finding.endswith("is free") and way_out is None

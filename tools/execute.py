@@ -4,7 +4,7 @@ import math
 import re
 import sys
 import time
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from nbclient import NotebookClient
 from nbformat import NotebookNode
@@ -60,8 +60,13 @@ def clean(output: NotebookNode, root: Path) -> NotebookNode | None:
     return output
 
 
-def hide_paths(text: str, root: Path) -> str:
+def hide_paths(text: str, root: PurePath) -> str:
     """Text with the folders of the project, of Python and of the user cut off."""
     for folder in (root, sys.prefix, sys.base_prefix):
-        text = text.replace(f"{folder}/", "")
-    return re.sub(re.escape(str(Path.home())) + r"\b", "~", text)
+        text = re.sub(_spelled(folder) + r"[/\\]+", "", text)
+    return re.sub(_spelled(Path.home()) + r"\b", "~", text)
+
+
+def _spelled(folder: str | PurePath) -> str:
+    """A pattern for a folder, be it written with slashes, with backslashes, or with a repr's doubled ones."""
+    return r"[/\\]+".join(map(re.escape, re.split(r"[/\\]", str(folder))))

@@ -19,7 +19,7 @@ def render(source: lesson.Lesson, exercises: Mapping, old: NotebookNode | None) 
         elif cell.kind == "code":
             cells.append(lesson.code(cell.source, cell.id, cell.tags))
         else:
-            cells.append(lesson.markdown(cell.source.replace("{{seconds}}", str(seconds)), cell.id, cell.tags))
+            cells.append(lesson.markdown(cell.source.replace("{{seconds}}", str(seconds)), cell.id))
     built = lesson.notebook(cells)
     if old:
         _keep_outputs(built, old)

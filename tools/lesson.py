@@ -76,9 +76,9 @@ def anchor(heading: str) -> str:
     return "#" + urllib.parse.quote(heading.replace(" ", "-"))
 
 
-def markdown(source: str, cell_id: str, tags: tuple[str, ...] = ()) -> nbformat.NotebookNode:
+def markdown(source: str, cell_id: str) -> nbformat.NotebookNode:
     """A Markdown cell with a fixed id."""
-    return nbformat.v4.new_markdown_cell(source, id=cell_id, metadata={"tags": list(tags)} if tags else {})
+    return nbformat.v4.new_markdown_cell(source, id=cell_id)
 
 
 def code(source: str, cell_id: str, tags: tuple[str, ...] = (), **metadata) -> nbformat.NotebookNode:

@@ -14,6 +14,7 @@ from unittest import mock
 
 import torch
 from torch.nn import functional as F
+from tqdm import tqdm
 
 from minqwen.data import corpus
 from minqwen.model import Qwen, QwenConfig, attention, training
@@ -75,12 +76,13 @@ def pretrain(folder: Path, log: Path) -> None:
     with log.open("w", encoding="utf-8") as lines:
 
         def write(**record: Any) -> None:
-            record = {name: round(v, 5) if isinstance(v, float) else v for name, v in record.items()}
+            record = json.loads(json.dumps(record), parse_float=lambda digits: round(float(digits), 5))
             lines.write(json.dumps({**record, "seconds": round(time.monotonic() - started, 1)}) + "\n")
             lines.flush()
 
         write(**RECIPE, windows=len(windows), parameters=config.n_parameters, **machine())
-        for step in training.train(model, batches, RECIPE["steps"], RECIPE["peak"], RECIPE["warmup"]):
+        steps = training.train(model, batches, RECIPE["steps"], RECIPE["peak"], RECIPE["warmup"])
+        for step in tqdm(steps, "pre-training", RECIPE["steps"], unit="step"):
             if step.step % LOG_EVERY == 0:
                 write(**step._asdict())
             last = step.step == RECIPE["steps"] - 1
@@ -90,7 +92,6 @@ def pretrain(folder: Path, log: Path) -> None:
                 if sum(bits.values()) < best:
                     best = sum(bits.values())
                     model.save_pretrained(folder, dtype=torch.bfloat16)
-                model.train()
         model = Qwen.from_pretrained(folder)
         bits = {name: h.bits_per_byte(model, len(h.windows)) for name, h in held_out.items()}
         write(final_bits_per_byte=bits, note="the saved bfloat16 weights on every held-out window")

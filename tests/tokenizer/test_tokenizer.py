@@ -172,6 +172,8 @@ def test_an_interrupted_save_leaves_the_old_files(tmp_path, monkeypatch):
         pytest.param("tokenizer.tiktoken", lambda text: text[:-9], "fetch both files again", id="last line lost"),
         pytest.param("tokenizer.tiktoken", lambda text: text + "YWE= 9\n", "fetch the file again", id="repeated"),
         pytest.param("tokenizer.tiktoken", lambda text: text + "??? 260\n", "fetch the file again", id="no base64"),
+        pytest.param("tokenizer.tiktoken", lambda text: text + "YW?M= 260\n", "fetch the file again", id="sign"),
+        pytest.param("tokenizer.tiktoken", lambda text: text + " 260\n", "fetch the file again", id="no token"),
         pytest.param("tokenizer.tiktoken", lambda text: text + "YWI=\n", "fetch the file again", id="no rank"),
         pytest.param("tokenizer.tiktoken", lambda text: "\x00\xff" + text, "fetch the file again", id="binary"),
         pytest.param("tokenizer.tiktoken", lambda text: text[:700], "fetch both files again", id="half a file"),
