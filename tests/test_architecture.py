@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 import re
 import subprocess
+import sys
 import typing
 from pathlib import Path
 
@@ -41,8 +42,10 @@ MAY_IMPORT = {
 WITHOUT_TORCH = {"tokenizer", "data", "prompt"}
 HIDDEN_STATE = (
     r"torch\.(load|manual_seed|seed|cuda\.manual_seed\w*)|(np|numpy)\.random\.seed|random\.seed"
-    r"|os\.(getenv|environ)|functools\.cache|(functools\.)?lru_cache"
+    r"|os\.(getenv|environ)|functools\.(cache|lru_cache)"
+    r"|\{\}|\[\]|(\w+\.)?(dict|list|set|defaultdict|Counter|OrderedDict|deque|Weak\w+)\(.*\)|global .*"
 )
+REMEMBERS = {"minqwen.check.hints": {"Counter()"}}  # which of the four hints comes next
 OF_ONE_MACHINE = re.compile(r"(?<![\w.])/(work|home|root|Users|tmp)/\w|pypi\.org|pythonhosted\.|npmjs\.(org|com)")
 
 
@@ -125,10 +128,41 @@ def test_modules_are_imported_and_functions_called_through_them(name):
                 assert known, f"{ast.unparse(node)}: import the module, call {alias.name} through it"
 
 
+def hidden_state(tree: ast.Module) -> set[str]:
+    """Seeds, environment, caches, and tables that a module or a class begins empty, to fill them later."""
+    nodes = list(ast.walk(tree))
+    spoken = {ast.unparse(node) for node in nodes if isinstance(node, ast.Attribute | ast.Global)}
+    spoken |= {
+        f"{node.module}.{alias.name}" for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    scopes = [tree, *(node for node in nodes if isinstance(node, ast.ClassDef))]
+    begun = [node for scope in scopes for node in scope.body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    spoken |= {ast.unparse(node.value) for node in begun if node.value}
+    return {words for words in spoken if re.fullmatch(HIDDEN_STATE, words)}
+
+
 @every_module
 def test_a_module_keeps_no_hidden_state(name):
-    spoken = {ast.unparse(node) for node in ast.walk(TREES[name]) if isinstance(node, ast.Attribute | ast.Name)}
-    assert [words for words in spoken if re.fullmatch(HIDDEN_STATE, words)] == []
+    assert hidden_state(TREES[name]) == REMEMBERS.get(name, set())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from functools import cache",
+        "from functools import lru_cache as remember",
+        "import functools\n@functools.cache\ndef f(): ...",
+        "import torch\ntorch.manual_seed(0)",
+        "from os import environ",
+        "_TABLES = {}",
+        "_TABLES: dict[int, int] = dict()",
+        "class Rope:\n    tables = []",
+        "import weakref\n_MODELS = weakref.WeakKeyDictionary()",
+        "def f():\n    global count",
+    ],
+)
+def test_hidden_state_is_found(source):
+    assert len(hidden_state(ast.parse(source))) == 1
 
 
 def test_shapes_are_checked_in_every_test_run():
@@ -192,3 +226,11 @@ def test_no_shipped_file_names_a_place_of_one_machine():
     texts = [path for path in paths if path.suffix in {".py", ".md", ".toml", ".yml", ".ipynb", ".json", ".cfg"}]
     found = [f"{p.relative_to(ROOT)}: {m[0]}" for p in texts for m in OF_ONE_MACHINE.finditer(p.read_text("utf-8"))]
     assert found == []
+
+
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=["lint", "format"])
+def test_ruff_has_nothing_to_say(command):
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""What the course ships: corpus, vocabulary, checkpoint, and the logs of the runs that made them (see README.md here)."""
+"""What the course ships: corpus, vocabulary, checkpoint, and the logs of the runs that made them (see README.md)."""
 
 from pathlib import Path
 
