@@ -18,6 +18,9 @@ c.ClearSolutions.code_stub = {
     "python": 'raise NotImplementedError("replace this line with your code, run this cell, then the next")'
 }
 c.ExecutePreprocessor.timeout = 120
-# Moodle's "download all submissions", unzipped into grading/downloaded/<assignment>/archive/
+# Moodle's "download all submissions", unzipped into grading/downloaded/<assignment>/archive/: the files are named
+# "Ann Lee_123_assignsubmission_file_01_attention.ipynb", or the last underscore is the end of a folder.
 c.ZipCollectApp.collect_directory_structure = "grading/downloaded/{assignment_id}/{collect_step}"
-c.FileNameCollectorPlugin.named_regexp = r".*[/\\](?P<student_id>\w+)_assignsubmission_file_(?P<file_id>\w+)"
+c.FileNameCollectorPlugin.named_regexp = (
+    r".*[/\\](?P<student_id>[^/\\]+_\d+)_assignsubmission_file[_/\\]+(?P<file_id>\w+)"
+)

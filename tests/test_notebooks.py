@@ -17,6 +17,7 @@ import pytest
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.apps import NbGraderAPI
+from nbgrader.plugins import FileNameCollectorPlugin
 from traitlets.config import PyFileConfigLoader
 
 import assignment
@@ -174,3 +175,13 @@ def test_an_exercise_as_shipped_gets_nothing_and_fails_only_for_want_of_an_answe
     assert errors and {cell: error for cell, error in errors.items() if error != "NotImplementedError"} == {}
     shown = [o.traceback for c in cells if c.id.endswith("-check") for o in c.outputs if o.output_type == "error"]
     assert shown and all(len(lines) == 1 and "is not written yet" in lines[0] for lines in shown)
+
+
+@pytest.mark.parametrize("end", ["_", "_/", "/"])
+@pytest.mark.parametrize("student", ["Ann Lee_123", "王五_77", "Jean-Luc O'Neil_9"])
+def test_what_moodle_packs_is_collected(student, end):
+    config = PyFileConfigLoader(str(ROOT / "nbgrader_config.py")).load_config()
+    found = FileNameCollectorPlugin(config=config).collect(
+        f"/extracted/{student}_assignsubmission_file{end}01_attention.ipynb"
+    )
+    assert found == {"student_id": student, "file_id": "01_attention"}

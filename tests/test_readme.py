@@ -1,17 +1,19 @@
-"""README.md and CONTRIBUTING.md keep their word. The oracle is the checkout: its files, its commands, its library."""
+"""The front pages keep their word. The oracle is the checkout: its files, its commands, its library."""
 
 import doctest
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from nbgrader.apps import NbGraderApp
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-PAGES = ["README.md", "CONTRIBUTING.md", "LOG.md", "CHANGELOG.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "TEACHING.md", "LOG.md", "CHANGELOG.md"]
 every_page = pytest.mark.parametrize("page", PAGES)
 
 
@@ -38,19 +40,32 @@ def test_every_link_leads_to_a_file(page):
 def test_every_file_that_is_named_exists(page):
     text = (ROOT / page).read_text("utf-8")
     named = re.findall(r"`((?:[\w.]+/)+[\w.]*)`", text)
-    assert [name for name in named if not (ROOT / name).exists() and name != "my/"] == []
+    assert [name for name in named if not (ROOT / name).exists() and not name.startswith(("my/", "grading/"))] == []
 
 
 @every_page
 def test_every_command_that_is_named_exists(page):
     text = (ROOT / page).read_text("utf-8")
-    for words in re.findall(r"python3 course\.py((?: (?!#)[\w-]+)*)", text):
+    for words in re.findall(r"(?:python3|py) course\.py((?: (?!#)[\w-]+)*)", text):
         shown = subprocess.run(
             [sys.executable, ROOT / "course.py", *words.split(), "--help"], capture_output=True, text=True, check=False
         )
         assert shown.returncode == 0, words
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     assert set(re.findall(r"`make (\w+)", text)) <= set(targets)
+
+
+def test_what_teachers_type_exists():
+    text = (ROOT / "TEACHING.md").read_text("utf-8")
+    commands = re.findall(r"(?:^|`)nbgrader (\w+)([^`#\n]*)", text, re.MULTILINE)
+    assert {"generate_assignment", "zip_collect", "autograde", "generate_feedback"} <= {name for name, _ in commands}
+    for name, rest in commands:
+        app = NbGraderApp.subcommands[name][0]
+        assert set(re.findall(r"--(\w+)", rest)) <= {*app.flags, *app.aliases}
+    assert all((ROOT / "exercises" / lesson).exists() for lesson in re.findall(r"\b\d\d_\w+", text))
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    assert re.findall(r'"\.\[(\w+)\]"', text) == ["teach"] and "teach" in extras
+    assert "\nTEACHERS_SEED = " in (ROOT / "tools" / "assignment.py").read_text("utf-8")
 
 
 def test_the_options_that_are_named_exist():
