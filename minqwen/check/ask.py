@@ -54,7 +54,7 @@ def ask(answer: Callable[..., Any], case: Case, exercise: Exercise, guarded: boo
     closed = guard.closed(exercise.closed, exercise.twins) if guarded else nullcontext()
     printed = _FirstLines()
     try:
-        with guard.settings_kept(), closed, _quiet(printed):
+        with guard.own_settings(), closed, _quiet(printed):
             result = answer(*given.values())
     except KeyboardInterrupt:
         print(f"Stopped in this case: {_in_short(case)}")

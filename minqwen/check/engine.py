@@ -6,8 +6,8 @@ asks them nothing; the library's own function refuses while it runs; and each pr
 again.
 
 This catches mistakes and shortcuts. It cannot stop a determined forger: code in the same process can read these very
-objects, or replace them. Who grades for marks runs the check again in a fresh kernel, with a seed that students do not
-know, and looks at what was submitted.
+objects, or replace them. Who grades for marks runs the check again in a fresh kernel, with a seed of their own (one in
+a public repository is known to all), and looks at what was submitted.
 """
 
 import inspect
@@ -15,7 +15,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from minqwen.check import errors, exercise, registry, report, trials, verdict
+from minqwen.check import errors, exercise, guard, registry, report, trials, verdict
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ def check(answer: Any, name: Any = None, *, cause: str | None = None, seed: int 
     if isinstance(found, exercise.Explain):
         judged = verdict.of_value(found, answer)
     else:
-        judged = _of_function(found, answer, cause, seed)
+        with guard.own_settings():
+            judged = _of_function(found, answer, cause, seed)
     print(judged.text)
     return CheckResult(found.name, judged.passed, judged.mistake, seed, judged.text)
 
@@ -62,9 +63,8 @@ def _of_function(found: exercise.Exercise, answer: Any, cause: str | None, seed:
         raise errors.short(
             ValueError(f"{message}; give it the function itself, without calling it: {found.check_line}")
         )
-    if any(inspect.unwrap(answer) is inspect.unwrap(theirs) for theirs in found.closed):
-        message = f"the name {answer.__name__} now means the library's function, not yours, since an import took it"
-        raise errors.short(ValueError(f"{message}; run the cell with yours again, then {found.check_line}"))
+    if any(inspect.unwrap(answer) is theirs for theirs in guard.bare(found.closed)):
+        raise errors.short(ValueError(_not_yours(found, answer)))
     done = trials.run_tests(found, answer, seed, guarded=True)
     if all(trial.reply.kind == "NotImplementedError" for trial in done):
         raise _unwritten(found)
@@ -74,6 +74,13 @@ def _of_function(found: exercise.Exercise, answer: Any, cause: str | None, seed:
     if isinstance(found, exercise.Bug):
         return verdict.of_cause(found, done, cause)
     return verdict.Verdict(True, None, report.passed(found, done))
+
+
+def _not_yours(found: exercise.Exercise, answer: Any) -> str:
+    if isinstance(found, exercise.Bug):
+        return f"{answer.__name__} is the library's own; copy broken, mend the copy, then {found.check_line}"
+    message = f"the name {answer.__name__} now means the library's function, not yours, since an import took it"
+    return f"{message}; run the cell with yours again, then {found.check_line}"
 
 
 def _exercise(answer: Any, name: Any) -> exercise.Exercise:

@@ -4,6 +4,7 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 from minqwen.check import sources
@@ -28,7 +29,7 @@ class Exercise:
     wrong_answers: dict[str, WrongAnswer]
     imports: str = ""
     tests: tuple[Test, ...] = ()
-    also_closed: tuple[Callable[..., Any], ...] = ()  # library functions that would do it as well
+    also_closed: tuple[Callable[..., Any], ...] = ()  # other functions of ours that would do it: helpers, oracles
     twins: tuple[Callable[..., Any], ...] = ()  # torch's functions that would
     may_view: bool = False  # whether the result may share memory with an argument
     in_model: bool = False  # whether the whole model calls the library's function, so that it can run on the learner's
@@ -45,7 +46,7 @@ class Exercise:
 
     @property
     def closed(self) -> tuple[Callable[..., Any], ...]:
-        """The library's functions that refuse while the answer runs."""
+        """Our functions that refuse while the answer runs."""
         return self.also_closed
 
     @property
@@ -69,13 +70,17 @@ class Implement(Exercise):
 
     @property
     def closed(self) -> tuple[Callable[..., Any], ...]:
-        """The library's functions that refuse while the answer runs."""
-        return (self.library, *self.also_closed)
+        """Our functions that refuse while the answer runs."""
+        return (self.library, self.right, *self.also_closed)
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """The letters of the result's last axes, from the library's annotation: "*batch T D//2" gives T and D//2."""
-        letters = self.library.__annotations__["return"].dim_str.replace("{", "").replace("}", "").split()
+        """The letters of the result's last axes, from the library's annotation: "*batch T D//2" gives T and D//2.
+
+        A plain number has none.
+        """
+        shape = getattr(self.library.__annotations__["return"], "dim_str", "")
+        letters = shape.replace("{", "").replace("}", "").split()
         return tuple(letter for letter in letters if not letter.startswith("*"))
 
     @property
@@ -149,6 +154,11 @@ class Bug(Exercise):
         return f"{self.imports}\n\n\n{sources.text(self.broken)}\n\n\n{self.symptom}".lstrip()
 
     @property
+    def closed(self) -> tuple[Callable[..., Any], ...]:
+        """Our functions that refuse while the answer runs."""
+        return (self.right, *self.also_closed)
+
+    @cached_property  # one and the same function each time, so that it can be closed
     def right(self) -> Callable[..., Any]:
         """The mended function."""
         return sources.compiled(self._fixed_source, self.broken)

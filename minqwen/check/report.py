@@ -113,6 +113,8 @@ def _difference(yours: plain.Plain, expected: plain.Plain, axes: tuple[str, ...]
     wanted, given = expected.values[at], yours.values[at]
     if _number(wanted) != _number(given):
         wanted, given = _number(wanted), _number(given)  # else both in full, so that one sees the difference
+    if expected.shape is None:
+        return f"Expected {wanted}, yours {given}."
     return f"{count} differ, the first at {_index(at, expected.shape)}: expected {wanted}, yours {given}."
 
 

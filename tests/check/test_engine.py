@@ -2,6 +2,7 @@
 
 import builtins
 import functools
+import importlib
 import inspect
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from minqwen.check import check
-from minqwen.model import rope
+from minqwen.model import attention, rope
 
 
 def apply_rope(x, angles):
@@ -103,6 +104,13 @@ def test_a_notebook_shows_that_error_in_one_line(answer):
 
 def unwritten():
     raise NotImplementedError("exercise")
+
+
+def test_what_is_unwritten_for_some_inputs_only_is_judged(capsys):
+    def mine(x, angles):
+        return apply_rope(x, angles) if x.dtype == torch.float32 else unwritten()
+
+    assert "it raised NotImplementedError: exercise" in report(mine, capsys)
 
 
 def test_a_result_in_place_of_the_function_is_refused():
@@ -218,6 +226,7 @@ LIARS = {
     "a list": (lambda x, a: apply_rope(x, a).tolist(), "returned a list"),
     "nothing": (lambda x, a: None, "is the return missing?"),
     "a gradient nobody asked for": (lambda x, a: apply_rope(x, a).requires_grad_(), "asks for gradients"),
+    "a gradient of zero": (lambda x, a: apply_rope(x.detach(), a) + 0 * x, "whether a gradient reaches x"),
     "no gradient": (lambda x, a: apply_rope(x.detach(), a), "whether a gradient reaches x"),
     "no storage": (lambda x, a: apply_rope(x, a).to("meta"), "cpu"),
     "the end of Python": (exits, "tried to end Python"),
@@ -273,10 +282,47 @@ def test_patched_comparisons_change_nothing(when, capsys, monkeypatch):
     assert not result
 
 
-def test_torchs_own_attention_is_no_answer(capsys):
-    twin = torch.nn.functional.scaled_dot_product_attention
+@pytest.fixture
+def reload():
+    """Loads rope again, and puts its old functions back afterwards."""
+    before = dict(vars(rope))
+    yield lambda: importlib.reload(rope)
+    vars(rope).update(before)
+
+
+def test_the_librarys_function_is_no_answer_after_its_module_was_loaded_again(reload, capsys):
+    new = reload().apply_rope
+    assert "write it yourself: minqwen.model.rope.apply_rope" in report(lambda x, a: new(x, a), capsys)
+    assert "write it yourself: minqwen.model.rope.apply_rope" in report(lambda x, a: rope.apply_rope(x, a), capsys)
+    with pytest.raises(ValueError, match=r"an import took it; run the cell with yours again"):
+        check(new)
+
+
+def test_loading_the_librarys_module_again_is_no_answer(reload, capsys):
+    assert "it loaded a module of the library again" in report(lambda x, a: reload().apply_rope(x, a), capsys)
+
+
+def test_a_librarys_function_in_place_of_a_broken_one_that_was_given_is_refused(capsys):
+    with pytest.raises(ValueError, match=r"copy broken, mend the copy, then check\(fixed, \"02_interleaved\""):
+        check(rope.apply_rope, "02_interleaved", cause="c")
+    assert "write it yourself" in report(lambda x, a: rope.apply_rope(x, a), capsys, "02_interleaved")
+
+
+ATEN = torch.ops.aten
+ATTENTIONS = {
+    "the functional": torch.nn.functional.scaled_dot_product_attention,
+    "its operator": ATEN.scaled_dot_product_attention,
+    "an overload of it": ATEN.scaled_dot_product_attention.default,
+    "the formula behind it": lambda *args: torch._scaled_dot_product_attention_math(*args)[0],
+    "that as an operator": lambda *args: ATEN._scaled_dot_product_attention_math(*args)[0],
+    "the kernel behind it": lambda *args: ATEN._scaled_dot_product_flash_attention_for_cpu(*args)[0],
+}
+
+
+@pytest.mark.parametrize("twin", ATTENTIONS.values(), ids=ATTENTIONS)
+def test_torchs_own_attention_is_no_answer(twin, capsys):
     printed = report(lambda q, k, v, mask=None: twin(q, k, v, mask), capsys, "scaled_dot_product_attention")
-    assert "torch's scaled_dot_product_attention does what this exercise asks for" in printed
+    assert "does what this exercise asks for" in printed and "write it yourself: torch's" in printed
 
 
 def test_torchs_own_multi_head_attention_is_no_answer(capsys):
@@ -289,10 +335,30 @@ def test_torchs_own_multi_head_attention_is_no_answer(capsys):
 
 
 def test_a_helper_of_the_library_that_does_the_exercise_is_no_answer(capsys):
-    from minqwen.model import attention
-
     answer = lambda q, k, v, mask=None: attention.attention_weights(q, k, mask) @ v  # noqa: E731
     assert "write it yourself" in report(answer, capsys, "scaled_dot_product_attention")
+
+
+# Answers that are right for some inputs
+
+
+def of_three_dimensions(x, wq, wk, wv, wo, n_heads, mask=None):
+    q, k, v = (attention.split_heads(x @ w.mT, n_heads) for w in (wq, wk, wv))
+    heads = attention.scaled_dot_product_attention(q, k, v, mask)
+    joined = attention.merge_heads(heads) @ wo.mT
+    return joined.reshape(-1, *x.shape[-2:]) if x.ndim > 3 else joined
+
+
+def of_float32(x, wq, wk, wv, wo, n_heads, mask=None):
+    x, wq, wk, wv, wo = (part.float() for part in (x, wq, wk, wv, wo))
+    return of_three_dimensions(x, wq, wk, wv, wo, n_heads, mask).reshape(x.shape)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"), [(of_three_dimensions, "(2, 3, 3, 2) is expected"), (of_float32, "float64 is expected")]
+)
+def test_heads_for_few_dimensions_or_one_type_are_half_an_answer(answer, words, capsys):
+    assert words in report(answer, capsys, "multi_head_attention")
 
 
 # What an answer leaves behind

@@ -50,6 +50,14 @@ def test_numbers_are_the_same_up_to_rounding(a, b, same):
     assert plain.same(plain.to_plain(torch.tensor([a])), plain.to_plain(torch.tensor([b]))) is same
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("type", "size"), [(torch.float64, 1e-6), (torch.float32, 1e-3), (torch.bfloat16, 0.1)])
+def test_every_type_has_its_own_rounding_and_so_have_negative_numbers(type, size, sign):
+    one = sign * torch.ones(1, dtype=type)
+    for factor, same in ((1 + size, False), (1 - size, False), (1 + size / 1000, True), (1 - size / 1000, True)):
+        assert plain.same(plain.to_plain((one.double() * factor).to(type)), plain.to_plain(one)) is same
+
+
 def test_whole_numbers_and_truth_values_are_compared_exactly():
     assert not plain.same(plain.to_plain(torch.tensor([10**9])), plain.to_plain(torch.tensor([10**9 + 1])))
     assert not plain.same(plain.to_plain(torch.tensor([True])), plain.to_plain(torch.tensor([1])))

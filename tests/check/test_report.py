@@ -1,5 +1,7 @@
 """What learners read. Oracle: the report, written out."""
 
+import dataclasses
+
 import torch
 
 from minqwen.check import EXERCISES, check, parts, plain, report, trials
@@ -77,3 +79,23 @@ def test_rounding_is_shown_as_zero_and_a_small_difference_in_full():
     assert difference(torch.tensor([-1.3e-7]), torch.tensor([-4.0])).endswith("expected -4, yours 0.")
     one = torch.ones(1, dtype=torch.float64)
     assert difference(one + 2.0**-20, one).endswith("expected 1.0, yours 1.0000009536743164.")
+
+
+def test_the_place_of_a_difference_is_said_axis_by_axis():
+    expected = torch.zeros(2, 3, 5)
+    yours = expected.clone()
+    yours[0, 1, 4] = 2.0
+    assert difference(yours, expected) == "1 of 30 differ, the first at [0, 1, 4]: expected 0, yours 2."
+    yours[0, 2, 3] = float("nan")
+    assert "NaN, not a number, first at [0, 2, 3]" in difference(yours, expected)
+
+
+def test_a_plain_number_has_no_axes_and_is_shown_as_it_is():
+    def width(d_model: int) -> int:
+        """8/3 d_model, in steps of 128."""
+
+    tests = (parts.Test("a width", lambda rng: [parts.Case({"d_model": 2048}, 5504)]),)
+    found = dataclasses.replace(EXERCISES["causal_mask"], library=width, tests=tests)
+    done = trials.run_tests(found, lambda d_model: 2 * d_model)
+    text = report.failed(found, done, None, 0)
+    assert "  d_model   2048\n  expected  5504\n  yours     4096\n\n  Expected 5504, yours 4096.\n" in text

@@ -41,6 +41,12 @@ def test_a_tolerance_is_a_share_of_the_answer():
     assert check(35_000, "02_slowest_pair") and not check(34_000, "02_slowest_pair")
 
 
+def test_a_negative_answer_has_its_tolerance_too():
+    found = dataclasses.replace(EXERCISES["01_variance"], formula="-64", tolerance=0.01, wrong_answers={})
+    right = {answer: verdict.of_value(found, answer).passed for answer in (-64, -64.5, -63.5, -65, -63, 64)}
+    assert right == {-64: True, -64.5: True, -63.5: True, -65: False, -63: False, 64: False}
+
+
 def test_a_measurement_near_a_whole_answer_is_asked_for_the_whole_number(capsys):
     assert not check(64.116, "01_variance")
     assert "64.116 is close, as a measurement is: which whole number is it near?" in capsys.readouterr().out
@@ -51,8 +57,7 @@ def test_a_measurement_near_a_whole_answer_is_asked_for_the_whole_number(capsys)
 
 @pytest.mark.parametrize("cause", ["c", "C", " (c) "])
 def test_the_letter_of_a_cause_may_come_in_brackets(cause):
-    found = EXERCISES["02_interleaved"]
-    assert check(found.right, found.name, cause=cause)
+    assert verdict.of_cause(EXERCISES["02_interleaved"], [], cause).passed
 
 
 def test_a_letter_may_be_large_and_padded():

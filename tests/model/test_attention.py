@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
+from minqwen.check import trials
 from minqwen.model import attention
 
 B, H, T, S, D, Dv = 2, 3, 5, 7, 11, 13
@@ -38,6 +39,13 @@ def test_attention_equals_torch(qkv, masked):
     mask = attention.causal_mask(T, S) if masked else None
     theirs = F.scaled_dot_product_attention(*qkv, attn_mask=mask)
     assert_close(attention.scaled_dot_product_attention(*qkv, mask), theirs)
+
+
+def test_attention_equals_torch_on_every_case_of_its_exercise():
+    for case in trials.cases("scaled_dot_product_attention"):
+        q, k, v, mask = (case.args.get(name) for name in ("q", "k", "v", "mask"))
+        theirs = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        assert_close(attention.scaled_dot_product_attention(q, k, v, mask), theirs)
 
 
 def test_the_order_of_keys_is_irrelevant_without_a_mask(qkv):

@@ -44,6 +44,7 @@ EXERCISE = exercise.Implement(
     number="1.2",
     title="Hide the future",
     library=attention.causal_mask,
+    also_closed=(_loops,),
     in_model=True,
     statement="""\
 Write `causal_mask(T, S)`, the mask that keeps a token from looking into its future.

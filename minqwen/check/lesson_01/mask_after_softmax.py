@@ -71,6 +71,7 @@ EXERCISE = exercise.Bug(
     number="1.4",
     title="A mask that comes too late",
     broken=broken,
+    also_closed=(_loops,),
     mend=(
         ("shares = scores.softmax(dim=-1)", 'hidden = scores.masked_fill(~mask, float("-inf"))'),
         ("return shares.masked_fill(~mask, 0.0)", "return hidden.softmax(dim=-1)"),

@@ -51,7 +51,7 @@ def _heads(rng: torch.Generator) -> list[Case]:
 
 
 def _batch(rng: torch.Generator) -> list[Case]:
-    return [_case(_given(rng, 5, 3, 2, 2), "two sequences")]
+    return [_case(_given(rng, 5, 3, 2, 2), "two sequences"), _case(_given(rng, 3, 2, 1, 2, 3), "x is (2, 3, T, C)")]
 
 
 def _masked(rng: torch.Generator) -> list[Case]:
@@ -74,6 +74,7 @@ def _token_order(rng: torch.Generator) -> list[Case]:
     return [Case({**given, "x": given["x"][order]}, _loops(**given)[order], "the tokens were moved: 2, 0, 1")]
 
 
+_TENSORS = ("x", "wq", "wk", "wv", "wo")
 _wrong = partial(parts.mistake, _reference)
 
 EXERCISE = exercise.Implement(
@@ -83,7 +84,8 @@ EXERCISE = exercise.Implement(
     title="Several heads, side by side",
     library=attention.multi_head_attention,
     reference=_reference,
-    twins=(F.multi_head_attention_forward,),
+    also_closed=(_loops,),
+    twins=(F.multi_head_attention_forward, torch._native_multi_head_attention),
     imports="from minqwen.model import attention",
     statement="""\
 Write `multi_head_attention(x, wq, wk, wv, wo, n_heads, mask=None)`: project, split into heads, attend in each head, put
@@ -94,7 +96,8 @@ the heads back together, project once more.
 - Each is split into `n_heads` heads of D = C / n_heads channels, shape `(..., n_heads, T, D)`. Every head attends by
   itself, with scores divided by √D.
 - `mask` is None or boolean, shape `(T, T)`, the same for all heads. **True means: may be attended to.**
-- The heads' results are put next to each other, `(..., T, C)`, and multiplied by `wo.mT`: the result, `(..., T, C)`.
+- The heads' results are put next to each other, `(..., T, C)`, and multiplied by `wo.mT`: the result, `(..., T, C)`,
+  of the type of x.
 
 You may use your own functions, or three of the library: `attention.split_heads(x, n_heads)` gives
 `(..., n_heads, T, D)`, `attention.scaled_dot_product_attention(q, k, v, mask)` works under any leading dimensions,
@@ -117,9 +120,8 @@ You may use your own functions, or three of the library: `attention.split_heads(
         Test("the mask holds in every head", _masked),
         Test("Wᴼ mixes the channels of the heads", _output),
         Test("when the tokens move, their results move with them", _token_order),
-        draw.gradients(
-            "a gradient reaches x and all four weights", ("x", "wq", "wk", "wv", "wo"), lambda rng: _given(rng, 3, 2, 2)
-        ),
+        draw.types("the result has the type of x and the weights", _TENSORS, lambda rng: _given(rng, 3, 2, 2)),
+        draw.gradients("a gradient reaches x and all four weights", _TENSORS, lambda rng: _given(rng, 3, 2, 2)),
     ),
     wrong_answers={
         "no_output_projection": _wrong(

@@ -47,10 +47,6 @@ def _small_and_large(rng: torch.Generator) -> list[dict[str, Tensor]]:
     return [_qkv(rng, T=2, S=3, D=2, Dv=1), _qkv(rng, *draw.sizes(rng, 4))]
 
 
-def _plain(rng: torch.Generator) -> list[Case]:
-    return [_case(given) for given in _small_and_large(rng)]
-
-
 def _masked(rng: torch.Generator) -> list[Case]:
     return [_case({**g, "mask": draw.mask(rng, len(g["q"]), len(g["k"]))}) for g in _small_and_large(rng)]
 
@@ -65,24 +61,21 @@ def _far_from_zero(rng: torch.Generator) -> list[Case]:
 def _hidden(rng: torch.Generator) -> list[Case]:
     given = {**_qkv(rng, T=3, S=3, D=2, Dv=1), "mask": torch.ones(3, 3, dtype=torch.bool).tril()}
     louder = {**given, "k": given["k"] * torch.tensor([[1.0], [1.0], [30.0]])}
-    return [
-        Case(
-            louder,
-            loops.attention(**given)[:2],
-            "key 2 is hidden from rows 0 and 1",
-            lambda out: out[:2],
-            "rows 0 and 1 of the result",
-        )
-    ]
+    note, reads = "key 2 is hidden from rows 0 and 1", "rows 0 and 1 of the result"
+    return [Case(louder, loops.attention(**given)[:2], note, lambda out: out[:2], reads), _far_below(rng)]
+
+
+def _far_below(rng: torch.Generator) -> Case:
+    near = torch.randint(-4, 5, (3, 1), generator=rng) / 128  # the scores are whole numbers
+    q, v, mask = torch.tensor([[-128.0]]), draw.normal(rng, 3, 1), torch.tensor([[True, True, False]])
+    note = "key 2 is hidden, and all scores are near -131072"
+    return Case({"q": q, "k": 1024 + near, "v": v, "mask": mask}, loops.attention(q, near, v, mask), note)
 
 
 def _key_order(rng: torch.Generator) -> list[Case]:
     given = _qkv(rng, T=2, S=3, D=2, Dv=1)
-    return [
-        Case(
-            {**given, "k": given["k"].roll(1, 0), "v": given["v"].roll(1, 0)}, loops.attention(**given), "keys moved on"
-        )
-    ]
+    moved = {**given, "k": given["k"].roll(1, 0), "v": given["v"].roll(1, 0)}
+    return [Case(moved, loops.attention(**given), "keys moved on")]
 
 
 def _leading(rng: torch.Generator) -> list[Case]:
@@ -98,6 +91,7 @@ def _no_key(rng: torch.Generator) -> list[Case]:
 
 
 _wrong = partial(parts.mistake, _reference)
+_FLASH = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _NO_ZEROS = ("weights = weights.masked", "weights.masked")
 
 EXERCISE = exercise.Implement(
@@ -108,15 +102,16 @@ EXERCISE = exercise.Implement(
     library=attention.scaled_dot_product_attention,
     in_model=True,
     reference=_reference,
-    also_closed=(attention.attention_weights,),
-    twins=(F.scaled_dot_product_attention,),
+    also_closed=(attention.attention_weights, loops.attention),
+    twins=(F.scaled_dot_product_attention, torch._scaled_dot_product_attention_math, _FLASH),
     statement="""\
 Write `scaled_dot_product_attention(q, k, v, mask=None)`:
 
 $$\\text{result} = \\text{softmax}\\left(q\\,k^\\top / \\sqrt{D}\\right) v$$
 
 - `q` has shape `(..., T, D)`: T queries of width D. `k` is `(..., S, D)` and `v` is `(..., S, Dv)`: S keys, each with a
-  value. The dots stand for any leading dimensions (batch, heads), the same in all three. The result is `(..., T, Dv)`.
+  value. The dots stand for any leading dimensions (batch, heads), the same in all three. The result is `(..., T, Dv)`,
+  and has their type.
 - The scores `q kᵀ / √D` have shape `(..., T, S)`; the softmax runs over the S keys, so each query's weights sum to 1.
   Scores may be large, 100 or more.
 - `mask` is None or boolean, of shape `(T, S)`, or `(..., T, S)` where leading sizes may be 1. **True means: this query
@@ -141,7 +136,7 @@ weights ½, the result is `[[4.]]`. With `mask=[[True, False]]` it is `[[2.]]`.
     ),
     tests=(
         Test("two keys, by hand: scores are divided by √D", _by_hand),
-        Test("agrees with plain loops, without a mask", _plain),
+        Test("agrees with plain loops, without a mask", lambda rng: [_case(g) for g in _small_and_large(rng)]),
         Test("agrees with plain loops, with a mask", _masked),
         Test("large scores do no harm: softmax forgets what all scores of a row share", _far_from_zero),
         Test("what the mask hides cannot change the result", _hidden),
@@ -194,6 +189,11 @@ weights ½, the result is `[[4.]]`. With `mask=[[True, False]]` it is `[[2.]]`.
         "big_number_for_hidden": _wrong(
             "with a large negative number in place of -inf, a query that may see no key averages all of them.",
             ('float("-inf")', "-1e9"),
+            _NO_ZEROS,
+        ),
+        "small_number_for_hidden": _wrong(
+            "hidden scores are set to a number that other scores may fall below; only -inf lies below them all.",
+            ('float("-inf")', "-20.0"),
             _NO_ZEROS,
         ),
     },

@@ -50,6 +50,7 @@ EXERCISE = exercise.Implement(
     number="1.5",
     title="Cut the channels into heads",
     library=attention.split_heads,
+    also_closed=(_loops,),
     may_view=True,
     in_model=True,
     statement="""\

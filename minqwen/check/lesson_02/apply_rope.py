@@ -112,6 +112,7 @@ EXERCISE = exercise.Implement(
     title="Turn every pair by its angle",
     library=rope.apply_rope,
     reference=_reference,
+    also_closed=(_complex,),
     in_model=True,
     statement="""\
 Write `apply_rope(x, angles)`, which turns the channels of queries or keys, pair by pair, by the angle that belongs to

@@ -42,6 +42,7 @@ EXERCISE = exercise.Bug(
     number="2.5",
     title="The right rotation for the wrong layout",
     broken=broken,
+    also_closed=apply_rope.EXERCISE.closed,
     mend=(
         ("x[..., 0::2], x[..., 1::2]", "x.chunk(2, dim=-1)"),
         ("torch.stack(turned, dim=-1).flatten(-2)", "torch.cat(turned, dim=-1)"),

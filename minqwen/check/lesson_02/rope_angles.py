@@ -75,6 +75,7 @@ EXERCISE = exercise.Implement(
     title="How far does each pair turn?",
     library=rope.rope_angles,
     reference=_reference,
+    also_closed=(_loops,),
     in_model=True,
     statement="""\
 Write `rope_angles(positions, d_head, base=10000.0)`: by which angle, in radians, each pair of channels is turned at
