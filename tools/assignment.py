@@ -15,7 +15,7 @@ from traitlets.config import PyFileConfigLoader
 import lecture
 import lesson
 
-TEACHERS_SEED = 20230928
+TEACHERS_SEED = 20230928  # known to all: who grades for marks sets another one, in a private copy
 
 IMPORTS = """\
 import torch
@@ -100,12 +100,11 @@ def _unwritten(exercise) -> list[str]:
 
 
 def check_cell(exercise) -> str:
-    """The visible check, and for what has tests the same with inputs that the student has not seen."""
+    """The visible check and, hidden, the same again: by the library's `check`, whatever the name means by then, and for
+    a function with inputs that the student has not seen."""
     visible = f"assert {exercise.check_line}, {NOT_YET}"
-    if not exercise.tests:
-        return visible
-    again = f"assert {exercise.check_line[:-1]}, seed={TEACHERS_SEED}), {NOT_YET}"
-    return f"{visible}\n### BEGIN HIDDEN TESTS\n{again}\n### END HIDDEN TESTS"
+    again = f"assert {exercise.check_line[:-1]}, seed={TEACHERS_SEED}), {NOT_YET}" if exercise.tests else visible
+    return f"{visible}\n### BEGIN HIDDEN TESTS\nfrom minqwen.check import check\n\n{again}\n### END HIDDEN TESTS"
 
 
 def release(config: Path, teachers: dict[str, NotebookNode]) -> dict[str, NotebookNode]:
