@@ -2,6 +2,7 @@
 wrong answer fails and is named. The oracles are the exercises' own loops; no test of a kernel is written here."""
 
 import contextlib
+import dataclasses
 import difflib
 import inspect
 import io
@@ -138,6 +139,15 @@ def test_every_wrong_answer_fails_and_is_named(exercise):
         done = trials.run_tests(exercise, wrong.function, seed=7)
         assert not all(t.passed for t in done), name
         assert trials.mistake(exercise, done) == wrong.sentence, name
+
+
+@pytest.mark.parametrize("name", ["turned_in_bfloat16", "angles_in_bfloat16"])
+def test_what_half_precision_breaks_is_found_whatever_the_seed(name):
+    exercise = EXERCISES["apply_rope"]
+    tests = tuple(test for test in exercise.tests if test.title == "bfloat16 is turned in float32")
+    only = dataclasses.replace(exercise, tests=tests)
+    for seed in range(100):
+        assert not all(t.passed for t in trials.run_tests(only, exercise.wrong_answers[name].function, seed)), seed
 
 
 @with_tests

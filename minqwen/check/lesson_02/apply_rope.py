@@ -94,7 +94,7 @@ def _leading(rng: torch.Generator) -> list[Case]:
 
 
 def _bfloat16(rng: torch.Generator) -> list[Case]:
-    x = 50 * draw.normal(rng, 3, 4).bfloat16()
+    x = 50 * draw.normal(rng, 6, 4).bfloat16()
     # After 42 full turns each pair comes to lie on its first axis, so that its second number is a small difference of
     # large ones. bfloat16 angles are half a radian off here, and bfloat16 sines and cosines leave a rest.
     first, second = x.float().chunk(2, dim=-1)
