@@ -52,6 +52,7 @@ EXERCISE = exercise.Implement(
     number="4.4",
     title="Let several queries share a key",
     library=attention.repeat_kv,
+    in_model=True,
     may_view=True,
     statement="""\
 In grouped-query attention (later Qwens, Llama) there are fewer key-value heads than query heads. Write

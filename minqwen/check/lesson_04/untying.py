@@ -18,6 +18,7 @@ The 7B model has V = 151,936 and C = 4,096. How many **million parameters** (10â
 tied? Set `answer` to the number; 1 % off is fine.
 """,
     why="The report chose to untie for better performance, and names the price: memory.",
+    after="In bfloat16 that is 1.24 GB, and 8 % of the model's 7.7 billion parameters; of a small model more.",
     points=1,
     minutes=4,
     difficulty=1,

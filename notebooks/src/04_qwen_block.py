@@ -1,0 +1,484 @@
+# %% [markdown]
+r"""
+# 04 · The Qwen block · Qwen 模块
+
+**What did Qwen change in the Transformer, and what is each change for?** · **Qwen 改动了 Transformer 的哪些部分，各有何用？**
+
+| | |
+| --- | --- |
+| Paper | Qwen Technical Report ([arXiv:2309.16609](https://arxiv.org/abs/2309.16609)), section 2.3; Zhang and Sennrich 2019 ([arXiv:1910.07467](https://arxiv.org/abs/1910.07467)); Shazeer 2020 ([arXiv:2002.05202](https://arxiv.org/abs/2002.05202)); Ainslie et al. 2023 ([arXiv:2305.13245](https://arxiv.org/abs/2305.13245)) |
+| You will have built | RMSNorm, SwiGLU, the width rule, grouped heads; counted every parameter of the 7B model; loaded real weights |
+| Time | about 90 minutes to learn, {{seconds}} seconds to run |
+| Needs | lessons 01 and 02 |
+| Exercises | 4.1 rms_norm · 4.2 swiglu · 4.3 ffn_width · 4.4 repeat_kv · 4.5 untying · 4.6, 4.7, 4.8 three bugs |
+"""
+
+# %%
+import dataclasses
+
+import matplotlib.pyplot as plt
+from torch import nn
+from torch.nn import functional as F
+
+from minqwen.check import check, hint, using
+from minqwen.data import corpus
+from minqwen.model import QwenConfig, attention, mlp, norm
+
+torch_settings = {"precision": 3, "sci_mode": False}
+
+# %% tags=["setup"]
+import torch
+from torch.testing import assert_close
+
+from minqwen import assets, show
+from minqwen.model import Qwen
+from minqwen.tokenizer import Tokenizer
+
+model = Qwen.from_pretrained(assets.TINY_QWEN)
+tokenizer = Tokenizer.from_pretrained(assets.TINY_QWEN)
+
+# %% [markdown]
+r"""
+## 4.0 Look first
+
+One layer of Qwen, in two lines of code:
+
+    x = x + attention(norm(x))
+    x = x + mlp(norm(x))
+
+| part | Transformer, 2017 | LLaMA | Qwen | section |
+| --- | --- | --- | --- | --- |
+| positions | sinusoids, added | RoPE | RoPE, frequencies in FP32 | lesson 02 |
+| norm | LayerNorm *after* the addition | RMSNorm *before* | RMSNorm *before* | 4.1, 4.6 |
+| MLP | two matrices, ReLU, width 4C | three, SwiGLU, 8/3 C | three, SwiGLU, 8/3 C | 4.2, 4.3 |
+| biases | everywhere | none | on Q, K and V only | 4.7 |
+| embedding and output | tied | untied | untied | 4.5 |
+
+Where are the parameters of our model? **Predict**: which holds more, all attention layers together or the two vocabulary matrices?
+"""
+
+# %%
+torch.set_printoptions(**torch_settings)
+parts = {
+    "embedding": model.model.embed_tokens,
+    "attention": nn.ModuleList(block.self_attn for block in model.model.layers),
+    "MLP": nn.ModuleList(block.mlp for block in model.model.layers),
+    "output": model.lm_head,
+}
+counts = {name: sum(p.numel() for p in part.parameters()) / 1e6 for name, part in parts.items()}
+norms = sum(p.numel() for name, p in model.named_parameters() if "norm" in name)
+
+# %% id="where-the-parameters-are"
+assert_close(sum(counts.values()) + norms / 1e6, model.config.n_parameters / 1e6)
+assert counts["embedding"] + counts["output"] > counts["attention"]
+show.bars(
+    list(counts.values()),
+    list(counts),
+    title=f"Where our {model.config.n_parameters:,} parameters are",
+    x="million parameters",
+)
+plt.show()
+
+# %% [markdown]
+r"""
+**What you should see**: in a model this small the two vocabulary matrices outweigh attention. In the 7B model it is the other way round (section 4.5).
+
+## 4.1 RMSNorm: keep the direction, fix the length
+
+**Why.** Every block adds to the stream x, so x grows with depth, and a layer cannot know how large its input will be. A norm before each block gives it inputs of one size. LayerNorm subtracts the mean and divides by the deviation; RMSNorm leaves the mean alone and is cheaper:
+
+$$\text{rms\_norm}(x)_c=\frac{x_c}{\sqrt{\tfrac1C\sum_{c'}x_{c'}^2+\varepsilon}}\;w_c,\qquad x\text{: (B, T, C)},\ w\text{: (C)}$$
+
+By eye: the mean square of (3, 4) is 12.5, its root 3.54.
+"""
+
+# %%
+x, ones = torch.tensor([3.0, 4.0]), torch.ones(2)
+print(norm.rms_norm(x, ones))
+assert_close(norm.rms_norm(x, ones), x / 12.5**0.5, atol=1e-6, rtol=0)
+
+
+# %%
+def rms_norm_by_loops(row, weight, eps):
+    mean_square = sum(value * value for value in row) / len(row)
+    return [value / (mean_square + eps) ** 0.5 * w for value, w in zip(row, weight)]
+
+
+# %% id="rms-norm-oracles"
+B, T, C = 2, 5, 7
+generator = torch.Generator().manual_seed(0)
+x = torch.randn(B, T, C, generator=generator, dtype=torch.float64)
+weight = torch.randn(C, generator=generator, dtype=torch.float64)
+ours = norm.rms_norm(x, weight)
+show.shapes(x=x, weight=weight, ours=ours)
+
+# %%
+by_loops = rms_norm_by_loops(x[1, 2].tolist(), weight.tolist(), 1e-6)
+assert_close(ours[1, 2], torch.tensor(by_loops, dtype=torch.float64))
+assert_close(ours, F.rms_norm(x, (C,), weight, eps=1e-6))
+assert_close(norm.rms_norm(1000 * x, weight, eps=1e-12), norm.rms_norm(x, weight, eps=1e-12))  # the size is forgotten
+
+# %% [markdown]
+r"""
+What the stream looks like in the trained model, before each block reads it:
+"""
+
+
+# %%
+def stream_sizes(ids):
+    sizes = []
+    with torch.no_grad():
+        hooks = [
+            block.register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0].square().mean().sqrt().item()))
+            for block in model.model.layers
+        ]
+        model(ids)
+    for hook in hooks:
+        hook.remove()
+    return sizes
+
+
+# %% id="the-stream-grows"
+scenes = [tokenizer.encode("<|endoftext|>" + d.text, allow_control=True) for d in corpus.load("held_out", "en")]
+ids = torch.tensor([scene[:96] for scene in scenes if len(scene) >= 96][:12])
+sizes = stream_sizes(ids)
+assert sizes[-1] > 2 * sizes[0], "the stream grows with depth"
+show.curves(
+    list(range(len(sizes))),
+    {"root mean square": sizes},
+    title="The stream grows from layer to layer; the norm hides that",
+    x="layer",
+    y="size of the stream x",
+)
+plt.show()
+
+# %% [markdown]
+r"""
+**What you should see**: a rising line. Whatever its height, every block reads vectors of mean square 1 (times its learned weight).
+
+**Half precision.** The square of 300 is 90,000, and float16 ends at 65,504. So squares and their mean are taken in float32:
+"""
+
+# %% id="float16-squares"
+x = torch.full((4,), 300.0, dtype=torch.float16)
+assert x.square().isinf().all(), "in float16 the squares are lost"
+assert_close(norm.rms_norm(x, torch.ones(4, dtype=torch.float16)), torch.ones(4, dtype=torch.float16))
+
+# %% exercise="rms_norm"
+with torch.no_grad():
+    ids = torch.tensor([tokenizer.encode("HAMLET.\nTo be, or not to")])
+    library = model(ids)
+    with using(rms_norm):
+        yours = model(ids)
+assert_close(yours, library, atol=1e-4, rtol=0)
+said = show.next_tokens(yours[0, -1], tokenizer)
+
+# %% [markdown]
+r"""
+## 4.2 SwiGLU: one half decides what the other half may say
+
+**Why.** The MLP of 2017 bends each channel by itself: max(0, z). A *gated* MLP computes two things from x, a **gate** and an **up** value, and multiplies them; so it can make products of features.
+
+$$\text{silu}(z)=\frac{z}{1+e^{-z}},\qquad \text{mlp}(x)=\big(\text{silu}(xG^\top)\cdot xU^\top\big)D^\top$$
+
+with $x$: (B, T, C), $G, U$: (F, C), $D$: (C, F), out: (B, T, C); the dot is elementwise.
+"""
+
+# %%
+z = torch.linspace(-6, 6, 121)
+show.curves(
+    z,
+    {"relu": F.relu(z), "silu": mlp.swiglu(gate=z, up=torch.ones_like(z))},
+    title="silu is a soft relu that dips below zero",
+    x="gate z",
+    y="what passes",
+)
+plt.show()
+
+# %% [markdown]
+r"""
+**What you should see**: almost the same line far from 0, and a shallow dip of the silu around −1.28.
+"""
+
+# %% id="swiglu-oracles"
+gate, up = torch.randn(2, B, T, C, generator=generator, dtype=torch.float64)
+ours = mlp.swiglu(gate=gate, up=up)
+by_loops = [
+    [[g / (1 + 2.718281828459045**-g) * u for g, u in zip(*rows)] for rows in zip(*texts)]
+    for texts in zip(gate.tolist(), up.tolist())
+]
+assert_close(ours, torch.tensor(by_loops, dtype=torch.float64))
+show.shapes(gate=gate, up=up, ours=ours)
+
+# %% id="swiglu-is-linear-in-up"
+assert_close(mlp.swiglu(gate, 2 * up), 2 * ours)
+assert not mlp.swiglu(2 * gate, up).allclose(2 * ours), "only the gate passes through the bend"
+
+# %% exercise="swiglu"
+with torch.no_grad():
+    ids = torch.tensor([tokenizer.encode("《静夜思》李白\n床前明月光，疑是地上")])
+    library = model(ids)
+    with using(swiglu):
+        yours = model(ids)
+assert_close(yours, library, atol=1e-4, rtol=0)
+said = show.next_tokens(yours[0, -1], tokenizer)
+
+# %% [markdown]
+r"""
+## 4.3 Why the width is 8/3 of C
+
+**Why.** Three matrices instead of two would make the layer half as large again. At width 8/3 C they cost what two matrices of width 4C cost:
+"""
+
+# %% id="eight-thirds"
+for h in (192, 2048, 4096, 5120):
+    assert 3 * h * (8 * h) / 3 == 2 * h * (4 * h)
+
+# %% [markdown]
+r"""
+The width is then rounded to something that hardware likes: the *doubled* width (gate and up together) to a multiple of 256. The report's sizes and ours:
+"""
+
+# %% id="widths-of-the-report"
+for d_model, d_ff in {2048: 5504, 4096: 11008, 5120: 13696, 192: 512}.items():
+    assert mlp.ffn_width(d_model) == d_ff
+    print(f"C = {d_model:4}: width {d_ff:5} = {d_ff / d_model:.4f} C")
+
+# %% exercise="ffn_width"
+print("the next larger model, C = 8192, would have width", ffn_width(8192))
+
+# %% [markdown]
+r"""
+## 4.4 Sharing keys: grouped heads
+
+**Why.** While writing, every head keeps the keys and values of all past tokens. If several query heads *share* one key-value head, that memory shrinks. The first Qwen does not (each head has its own); Qwen2, Qwen2.5 and Llama do. Query head $h$ of H uses key-value head $\lfloor h / g\rfloor$, with $g = H / H_{kv}$ heads in a group.
+"""
+
+# %% id="grouped-heads"
+H, Hkv, S, D = 6, 2, 7, 11
+q, k = torch.randn(B, H, T, D, generator=generator), torch.randn(B, Hkv, S, D, generator=generator)
+shared = attention.repeat_kv(k, groups=H // Hkv)
+show.shapes(q=q, k=k, shared=shared)
+assert all(shared[:, h].equal(k[:, h // 3]) for h in range(H))
+
+# %%
+theirs = F.scaled_dot_product_attention(q, k, k, enable_gqa=True)
+assert_close(attention.scaled_dot_product_attention(q, shared, shared), theirs, atol=1e-5, rtol=0)
+
+# %% id="cache-memory"
+seven = QwenConfig(
+    vocab_size=151_936, d_model=4096, n_layers=32, n_heads=32, n_kv_heads=32, d_ff=11_008, max_length=2048
+)
+for n_kv_heads in (32, 8, 4):
+    cache = 2 * seven.n_layers * n_kv_heads * seven.d_head * 2 * 2048 / 1e9  # keys and values, two bytes each
+    print(f"{n_kv_heads:2} key-value heads: {cache:.2f} GB of bfloat16 for one text of 2,048 tokens")
+
+# %% exercise="repeat_kv"
+grouped = Qwen(dataclasses.replace(model.config, n_kv_heads=2), torch.Generator().manual_seed(0))
+with torch.no_grad():
+    ids = torch.tensor([tokenizer.encode("Shall I compare thee")])
+    library = grouped(ids)
+    with using(repeat_kv):
+        assert_close(grouped(ids), library, atol=1e-5, rtol=0)
+print("A model of six query heads on two key-value heads runs on it.")
+
+# %% [markdown]
+r"""
+## 4.5 Untied embeddings, and all 7,721,324,544 parameters
+
+**Why untie?** Tied, one matrix must serve both to read a token and to say it. The report unties "for better performance with the price of memory". The price:
+"""
+
+# %% exercise="04_untying"
+
+# %% [markdown]
+r"""
+Every parameter of the 7B model, by formula. The sum times two bytes is exactly the size that the published file states: 15,442,649,088.
+"""
+
+# %% id="seven-billion"
+C, V, width = seven.d_model, seven.vocab_size, seven.d_ff
+per_layer = {"attention": 4 * C * C + 3 * C, "MLP": 3 * C * width, "norms": 2 * C}
+total = 2 * V * C + seven.n_layers * sum(per_layer.values()) + C
+assert total == seven.n_parameters == 7_721_324_544
+assert 2 * total == 15_442_649_088
+
+# %% id="share-of-untying"
+for name, config in {"7B": seven, "ours": model.config}.items():
+    tied = dataclasses.replace(config, tie_embeddings=True)
+    extra = config.n_parameters - tied.n_parameters
+    print(f"{name:5} untying costs {extra:>11,} parameters, {extra / config.n_parameters:.0%} of the model")
+
+# %%
+shares = {"embedding and output": 2 * V * C, "attention": 32 * per_layer["attention"], "MLP": 32 * per_layer["MLP"]}
+show.bars(
+    [share / 1e9 for share in shares.values()],
+    list(shares),
+    title="Where the 7.7 billion parameters of Qwen-7B are",
+    x="billion parameters",
+)
+plt.show()
+
+# %% [markdown]
+r"""
+**What you should see**: more than half is MLP, a quarter attention; the two vocabulary matrices are a sixth, where they were more than a third of ours.
+
+## 4.6 The block: norm before, residual untouched
+
+**Why before?** With the norm *after* the addition (2017) the stream itself is rescaled at every layer, and what the first layers wrote fades. With the norm *before* (pre-norm) there is a path from the embedding to the output on which nothing but additions happen. Count what is left of x after 32 layers of random matrices:
+"""
+
+
+# %%
+def share_of_input_left(depth, norm_in_stream):
+    x = torch.randn(64, generator=generator)
+    start, ones = x.clone(), torch.ones(64)
+    for _ in range(depth):
+        weight = torch.randn(64, 64, generator=generator) / 64**0.5 * 0.5
+        read = norm.rms_norm(x, ones)
+        x = (read if norm_in_stream else x) + read @ weight.mT
+    return (x @ start / (x.norm() * start.norm())).item()
+
+
+# %% id="pre-norm-keeps-the-path"
+depths = [1, 2, 4, 8, 16, 32]
+kept = {
+    "norm before": [sum(share_of_input_left(d, False) for _ in range(20)) / 20 for d in depths],
+    "norm in the stream": [sum(share_of_input_left(d, True) for _ in range(20)) / 20 for d in depths],
+}
+assert kept["norm before"][-1] > 2 * abs(kept["norm in the stream"][-1])
+show.curves(
+    depths,
+    kept,
+    title="A norm inside the stream washes the input away",
+    x="layers",
+    y="cosine with the input",
+    log_x=True,
+)
+plt.show()
+
+# %% [markdown]
+r"""
+**What you should see**: both start near 1; the lower line falls towards 0, the upper stays well above it.
+"""
+
+# %% exercise="04_gate_and_up"
+
+# %% exercise="04_norm_after_residual"
+
+# %% [markdown]
+r"""
+## 4.7 Biases, where they are left
+
+PaLM and LLaMA dropped all biases. Qwen keeps those of Q, K and V (lesson 02 shows what they can say about distance). Loading code written for LLaMA forgets them without an error. What does our model lose?
+"""
+
+
+# %%
+@torch.no_grad()
+def nats_per_token(model):
+    ids = torch.tensor([scene[:96] for scene in scenes if len(scene) >= 96][:12])
+    logp = model(ids[:, :-1]).log_softmax(dim=-1)
+    return -logp.gather(-1, ids[:, 1:, None]).mean().item()
+
+
+# %% id="biases-dropped"
+without = Qwen.from_pretrained(assets.TINY_QWEN)
+with torch.no_grad():
+    for name, parameter in without.named_parameters():
+        if name.endswith(".bias"):
+            parameter.zero_()
+whole, dropped = nats_per_token(model), nats_per_token(without)
+print(f"{whole:.3f} nats a token with biases, {dropped:.3f} without: no error, no nonsense, only worse")
+assert dropped > whole
+
+# %% exercise="04_bias_dropped"
+
+# %% [markdown]
+r"""
+## 4.8 The ladder, and real weights
+
+| rung | where it is checked |
+| --- | --- |
+| loops = minqwen, for norm, SwiGLU and attention | above, and in lesson 01 |
+| torch = minqwen, for norm, attention and grouped heads | above |
+| `transformers` = minqwen, logits of whole models to 10⁻⁵: Qwen2 and Llama shapes, grouped and tied, padded on the left, with a cache | `tests/model/test_qwen.py`; a learner need not install it |
+
+The same code loads real weights: a folder from the hub, or a name such as `Qwen/Qwen2.5-0.5B` where there is a network. `python tools/real_model.py` fetches SmolLM2-135M-Instruct (Llama's shape: 9 query heads on 3 key-value heads, tied, no biases) once; if it is there, the next cell runs it.
+"""
+
+# %% tags=["real"] id="real-model"
+folder = assets.TINY_QWEN.parents[2] / "models" / "smollm2-135m-instruct"
+if folder.exists():
+    import tokenizers
+
+    real, words = Qwen.from_pretrained(folder), tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    with torch.no_grad():
+        likeliest = real(torch.tensor([words.encode("The capital of France is").ids]))[0, -1].argmax().item()
+    print("The capital of France is", words.decode([likeliest]))
+    assert words.decode([likeliest]).strip() == "Paris"
+else:
+    print("The real model is not here; python tools/real_model.py fetches it. Our own knows no France:")
+    said = show.next_tokens(
+        model(torch.tensor([tokenizer.encode("The capital of France is")]))[0, -1].detach(), tokenizer
+    )
+
+# %% [markdown]
+r"""
+## 4.9 Put right
+
+> "RMSNorm is LayerNorm without the cost."
+
+It is cheaper, but not the same function: it keeps the mean. A vector whose channels are all equal *vanishes* under LayerNorm and survives under RMSNorm.
+"""
+
+# %% id="rms-norm-keeps-the-mean"
+flat = torch.full((1, 6), 3.0)
+assert F.layer_norm(flat, (6,)).abs().max() < 1e-3
+assert_close(norm.rms_norm(flat, torch.ones(6)), torch.ones(1, 6), atol=1e-5, rtol=0)
+
+# %% [markdown]
+r"""
+## 4.10 Not shown at this size
+
+* That RMSNorm, SwiGLU, QKV biases and untied embeddings make a model *better* takes models trained side by side, over several seeds. This lesson shows what each part computes and costs; it does not yet show such runs.
+* The report trains in bfloat16 with flash attention (lesson 05); everything here is float32.
+
+## Summary · 小结
+
+1. A layer reads the normalised stream and adds to the stream itself. · 每层读取归一化后的残差流，再加回残差流。
+2. RMSNorm divides by the root of the mean square; the mean stays. · RMSNorm 除以均方根，均值保留。
+3. SwiGLU multiplies a bent gate with an up value, at width 8/3 C. · SwiGLU 以门控乘以上投影，宽度为 8/3 C。
+4. Biases are left on Q, K and V; embeddings are untied. · 只在 Q、K、V 保留偏置，输入输出嵌入不共享。
+5. 7,721,324,544 parameters follow from one formula. · 77.2 亿参数可由一个公式算出。
+
+**Your prediction**: in our model the vocabulary matrices outweigh attention; in the 7B model they do not.
+
+**Recall**
+
+<details><summary>1. Which half of SwiGLU passes through the bend?</summary>
+
+The gate. The up value only multiplies.
+
+</details>
+<details><summary>2. Why 8/3 and not 4?</summary>
+
+Three matrices of width 8/3 C cost as much as two of width 4 C.
+
+</details>
+<details><summary>3. What happens to RMSNorm's output when its input is multiplied by 1000?</summary>
+
+Nothing, up to eps.
+
+</details>
+<details><summary>4. Which matrix of the first Qwen's files is the gate?</summary>
+
+w2; w1 is up.
+
+</details>
+<details><summary>5. Six query heads, two key-value heads: which keys does head 4 use?</summary>
+
+Those of head 4 // 3 = 1.
+
+</details>
+"""
