@@ -10,28 +10,23 @@ r"""
 | You will have built | RMSNorm, SwiGLU, the width rule, grouped heads; counted every parameter of the 7B model; loaded real weights |
 | Time | about 90 minutes to learn, {{seconds}} seconds to run |
 | Needs | lessons 01 and 02 |
-| Exercises | 4.1 rms_norm · 4.2 swiglu · 4.3 ffn_width · 4.4 repeat_kv · 4.5 untying · 4.6, 4.7, 4.8 three bugs |
+| Exercises | 4.1 rms_norm · 4.2 swiglu · 4.3 a bug · 4.4 ffn_width · 4.5 repeat_kv · 4.6 untying · 4.7 and 4.8 two bugs |
 """
 
 # %%
+# %% tags=["setup"]
 import dataclasses
 
 import matplotlib.pyplot as plt
+import torch
 from torch import nn
 from torch.nn import functional as F
-
-from minqwen.check import check, hint, using
-from minqwen.data import corpus
-from minqwen.model import QwenConfig, attention, mlp, norm
-
-torch_settings = {"precision": 3, "sci_mode": False}
-
-# %% tags=["setup"]
-import torch
 from torch.testing import assert_close
 
 from minqwen import assets, show
-from minqwen.model import Qwen
+from minqwen.check import check, hint, using
+from minqwen.data import corpus
+from minqwen.model import Qwen, QwenConfig, attention, mlp, norm
 from minqwen.tokenizer import Tokenizer
 
 model = Qwen.from_pretrained(assets.TINY_QWEN)
@@ -58,7 +53,7 @@ Where are the parameters of our model? **Predict**: which holds more, all attent
 """
 
 # %%
-torch.set_printoptions(**torch_settings)
+torch.set_printoptions(precision=3, sci_mode=False)
 parts = {
     "embedding": model.model.embed_tokens,
     "attention": nn.ModuleList(block.self_attn for block in model.model.layers),
@@ -225,6 +220,21 @@ said = show.next_tokens(yours[0, -1], tokenizer)
 
 # %% [markdown]
 r"""
+**Which one is the gate?** Not every file says so. The first Qwen calls its matrices `w1`, `w2` and `c_proj`, and it is `w2` whose result passes through the silu. Exchange the two in our trained model:
+"""
+
+# %% id="gate-and-up-exchanged"
+exchanged = Qwen.from_pretrained(assets.TINY_QWEN)
+for block in exchanged.model.layers:
+    block.mlp.gate_proj, block.mlp.up_proj = block.mlp.up_proj, block.mlp.gate_proj
+with torch.no_grad():
+    said = show.next_tokens(exchanged(ids)[0, -1], tokenizer)
+    assert not exchanged(ids).allclose(model(ids), atol=0.1), "no shape complains, and everything changes"
+
+# %% exercise="04_gate_and_up"
+
+# %% [markdown]
+r"""
 ## 4.3 Why the width is 8/3 of C
 
 **Why.** Three matrices instead of two would make the layer half as large again. At width 8/3 C they cost what two matrices of width 4C cost:
@@ -361,8 +371,6 @@ plt.show()
 r"""
 **What you should see**: both start near 1; the lower line falls towards 0, the upper stays well above it.
 """
-
-# %% exercise="04_gate_and_up"
 
 # %% exercise="04_norm_after_residual"
 

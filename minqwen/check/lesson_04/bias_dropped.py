@@ -62,6 +62,7 @@ EXERCISE = exercise.Bug(
     number="4.8",
     title="Lost on the way",
     broken=broken,
+    also_closed=(_loops,),
     mend=(
         ('loaded = {key: tensor for key, tensor in file.items() if not key.endswith(".bias")}', "loaded = dict(file)"),
         ('loaded.get(f"{name}.bias")', 'loaded[f"{name}.bias"]'),

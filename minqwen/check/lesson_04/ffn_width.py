@@ -1,4 +1,4 @@
-"""Exercise 4.3, how wide the MLP is: 8/3 of the model. Qwen Technical Report (arXiv:2309.16609), section 2.3.1."""
+"""Exercise 4.4, how wide the MLP is: 8/3 of the model. Qwen Technical Report (arXiv:2309.16609), section 2.3.1."""
 
 from fractions import Fraction
 from functools import partial
@@ -45,9 +45,10 @@ _wrong = partial(parts.mistake, mlp.ffn_width)
 EXERCISE = exercise.Implement(
     name="ffn_width",
     lesson="04_qwen_block",
-    number="4.3",
+    number="4.4",
     title="How wide is the MLP?",
     library=mlp.ffn_width,
+    also_closed=(_counted,),
     statement="""\
 Write `ffn_width(d_model)`: how many channels F the gate of Qwen's MLP has when the model has `d_model` channels.
 

@@ -1,4 +1,4 @@
-"""Exercise 4.6, two matrices under the wrong names. Qwen Technical Report (arXiv:2309.16609), section 2.3.1: SwiGLU."""
+"""Exercise 4.3, two matrices under the wrong names. Qwen Technical Report (arXiv:2309.16609), section 2.3.1: SwiGLU."""
 
 import math
 from functools import partial
@@ -66,9 +66,10 @@ _wrong = partial(parts.mistake, broken)
 EXERCISE = exercise.Bug(
     name="04_gate_and_up",
     lesson="04_qwen_block",
-    number="4.6",
+    number="4.3",
     title="Two matrices under the wrong names",
     broken=broken,
+    also_closed=(_loops,),
     mend=(('"gate_proj": w1, "up_proj": w2', '"gate_proj": w2, "up_proj": w1'),),
     imports="import torch\nfrom torch import Tensor\nfrom torch.nn import functional as F",
     symptom="""\

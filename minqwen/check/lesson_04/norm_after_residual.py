@@ -75,6 +75,7 @@ EXERCISE = exercise.Bug(
     number="4.7",
     title="A norm in the wrong place",
     broken=broken,
+    also_closed=(_loops,),
     mend=(
         ("x = norm.rms_norm(x, gain)", "read = norm.rms_norm(x, gain)"),
         ("torch.tanh(x @", "torch.tanh(read @"),

@@ -1,4 +1,4 @@
-"""Exercise 4.4, few keys for many queries. Ainslie et al. 2023 (arXiv:2305.13245), section 2.2."""
+"""Exercise 4.5, few keys for many queries. Ainslie et al. 2023 (arXiv:2305.13245), section 2.2."""
 
 from functools import partial
 
@@ -49,9 +49,10 @@ _wrong = partial(parts.mistake, attention.repeat_kv)
 EXERCISE = exercise.Implement(
     name="repeat_kv",
     lesson="04_qwen_block",
-    number="4.4",
+    number="4.5",
     title="Let several queries share a key",
     library=attention.repeat_kv,
+    also_closed=(_loops,),
     in_model=True,
     may_view=True,
     statement="""\

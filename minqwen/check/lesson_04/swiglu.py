@@ -64,6 +64,7 @@ EXERCISE = exercise.Implement(
     number="4.2",
     title="Let the gate decide what passes",
     library=mlp.swiglu,
+    also_closed=(_loops,),
     in_model=True,
     imports="from torch.nn import functional as F",
     statement="""\

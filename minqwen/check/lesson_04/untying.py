@@ -1,4 +1,4 @@
-"""Exercise 4.5, what a second vocabulary matrix costs. Qwen Technical Report (arXiv:2309.16609), section 2.3.1."""
+"""Exercise 4.6, what a second vocabulary matrix costs. Qwen Technical Report (arXiv:2309.16609), section 2.3.1."""
 
 from minqwen.check import exercise
 from minqwen.check.parts import WrongAnswer
@@ -6,7 +6,7 @@ from minqwen.check.parts import WrongAnswer
 EXERCISE = exercise.Explain(
     name="04_untying",
     lesson="04_qwen_block",
-    number="4.5",
+    number="4.6",
     title="How many million parameters untying costs a 7B model",
     formula="151_936 * 4_096 / 1e6",
     tolerance=0.01,
