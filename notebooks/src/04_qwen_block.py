@@ -13,7 +13,6 @@ r"""
 | Exercises | 4.1 rms_norm · 4.2 swiglu · 4.3 a bug · 4.4 ffn_width · 4.5 repeat_kv · 4.6 untying · 4.7 and 4.8 two bugs |
 """
 
-# %%
 # %% tags=["setup"]
 import dataclasses
 
