@@ -2,7 +2,7 @@
 PYTHON = .venv/bin/python
 LESSON = all
 
-.PHONY: build run check assets
+.PHONY: build run check bench assets
 
 build: ## notebooks/src and minqwen/check -> notebooks, exercises, solutions
 	$(PYTHON) tools/build.py
@@ -14,6 +14,9 @@ check: ## what needs no test run: format, lint, stale notebooks
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m ruff check
 	$(PYTHON) tools/build.py check
+
+bench: ## speed and memory beside transformers, into benchmarks/RESULTS.md; some minutes on a quiet machine
+	$(PYTHON) benchmarks/run.py
 
 assets: ## corpus, vocabulary, checkpoint; each step says how long it takes before it starts
 	$(PYTHON) tools/assets.py corpus

@@ -1,0 +1,66 @@
+"""Measures minqwen beside `transformers` and writes benchmarks/RESULTS.md.
+
+    python benchmarks/run.py             all tables, into RESULTS.md; some minutes on a quiet machine
+    python benchmarks/run.py training    one table, printed only
+
+OMP_NUM_THREADS says how many threads both sides get; without it, one. Needs the packages of the extra `dev`.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import footprint
+from harness import Table, in_fresh_process, machine
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+TABLES: dict[str, tuple[str, Callable[[], Table]]] = {
+    "training": ("Training", lambda: in_fresh_process("speed", "training")),
+    "generation": ("Generation", lambda: in_fresh_process("speed", "generation")),
+    "decoding": ("Decoding at the shape of a real model", lambda: in_fresh_process("speed", "decoding")),
+    "import": ("Import time", footprint.import_time),
+    "memory": ("Peak memory", footprint.memory),
+}
+INTRODUCTION = """\
+# Speed and memory beside `transformers`
+
+Written by `make bench` on {date}. Both sides have the same shape, weights and threads, and run by turns in the same
+minutes; a cell holds the median of the rounds (least to most), the ratio is the median of ours / theirs within a round.
+The settings of glibc's allocator that `course.py` gives the course hold for both. No torch.compile on either side.
+
+{machine}
+"""
+
+
+def main(names: list[str]) -> None:
+    """Measure and print the named tables; all of them also go to RESULTS.md."""
+    unknown = set(names) - set(TABLES)
+    if unknown:
+        raise SystemExit(f"no table is called {', '.join(unknown)}; there are {', '.join(TABLES)}")
+    prepare()
+    sections = [INTRODUCTION.format(date=time.strftime("%Y-%m-%d"), machine=machine())]
+    for number, (name, (title, measure)) in enumerate(TABLES.items(), start=1):
+        if name in (names or TABLES):
+            section = f"## {number}. {title}\n\n`python benchmarks/run.py {name}`\n\n{measure().markdown()}\n"
+            print(section, flush=True)
+            sections.append(section)
+    if not names:
+        RESULTS.write_text("\n".join(sections), encoding="utf-8")
+
+
+def prepare() -> None:
+    """What the processes that measure shall find in their environment; they inherit it."""
+    sys.path.insert(0, str(ROOT))  # this checkout, whatever is installed
+    import course
+
+    os.environ.update(course.allocator())
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # both sides are imported from bytecode
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
