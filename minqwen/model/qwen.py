@@ -93,7 +93,8 @@ class Qwen(nn.Module):
         """The model of a hub folder (config.json, safetensors) or of a name on the hub, in float32."""
         folder = hub.find(folder)
         config = QwenConfig.from_hub(checkpoint.read_config(folder))
-        model = cls(config)
+        with torch.device("meta"):  # shapes without memory: nothing is drawn only to be overwritten
+            model = cls(config)
         checkpoint.load_weights(model, folder)
         return model
 

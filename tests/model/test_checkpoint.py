@@ -36,6 +36,26 @@ def test_bfloat16_halves_the_file_and_loads_as_float32(folder, tmp_path):
     torch.testing.assert_close(half.lm_head.weight, Qwen.from_pretrained(folder).lm_head.weight, atol=1e-3, rtol=1e-2)
 
 
+def test_loading_draws_nothing_at_random_and_leaves_an_ordinary_model(folder):
+    before = torch.random.get_rng_state()
+    model = Qwen.from_pretrained(folder)
+    assert torch.random.get_rng_state().equal(before)
+    assert {p.device.type for p in model.parameters()} == {"cpu"} and all(p.requires_grad for p in model.parameters())
+    model(torch.arange(7)[None]).sum().backward()
+    torch.optim.SGD(model.parameters(), lr=0.1).step()
+    old = Qwen.from_pretrained(folder).state_dict()
+    assert not any(old[name].equal(tensor) for name, tensor in model.state_dict().items())
+
+
+def test_a_file_that_changes_after_loading_changes_no_weight(folder):
+    model = Qwen.from_pretrained(folder)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    path = folder / "model.safetensors"
+    with path.open("r+b") as file:  # in place, as a download that writes over the file does
+        file.write(bytes(path.stat().st_size))
+    assert all(before[name].equal(tensor) for name, tensor in model.state_dict().items())
+
+
 def test_a_truncated_file_is_refused(folder):
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
@@ -129,6 +149,7 @@ def test_tied_embeddings_are_stored_once(tmp_path):
     assert "lm_head.weight" not in load_file(tmp_path / "model.safetensors")
     again = Qwen.from_pretrained(tmp_path)
     assert again.lm_head.weight is again.model.embed_tokens.weight
+    assert len(list(again.parameters())) == len(list(ours.parameters()))
     assert again.lm_head.weight.equal(ours.lm_head.weight)
 
 

@@ -65,10 +65,12 @@ def test_an_index_that_points_out_of_the_folder_is_refused(folder):
         Qwen.from_pretrained(folder)
 
 
-def test_quantised_integers_are_refused_with_their_dtype(folder):
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.float8_e4m3fn], ids=str)
+def test_quantised_weights_are_refused_with_both_dtypes(folder, dtype):
     path = folder / "model-00001-of-00002.safetensors"
-    save_file({name: t.to(torch.int8) for name, t in load_file(path).items()}, path)
-    with pytest.raises(ValueError, match=r"\(torch\.int8\).*take an unquantised copy of the model"):
+    save_file({name: t.to(dtype) for name, t in load_file(path).items()}, path)
+    both = rf"weights are torch\.float32, .* \({dtype}\).*take an unquantised copy of the model"
+    with pytest.raises(ValueError, match=both):
         Qwen.from_pretrained(folder)
 
 
