@@ -18,7 +18,8 @@ check: ## what needs no test run: format, lint, stale notebooks
 bench: ## speed and memory beside transformers, into benchmarks/RESULTS.md; some minutes on a quiet machine
 	$(PYTHON) benchmarks/run.py
 
-assets: ## corpus, vocabulary, checkpoint; each step says how long it takes before it starts
+assets: ## corpus, vocabularies, checkpoint; each step says how long it takes before it starts
 	$(PYTHON) tools/assets.py corpus
 	$(PYTHON) tools/assets.py tokenizer
 	$(PYTHON) tools/assets.py model
+	$(PYTHON) tools/assets.py qwen-vocabulary

@@ -2,12 +2,16 @@
 
 import hashlib
 import json
+import lzma
+import subprocess
 from pathlib import Path
 
 import pytest
 
+import assets as asset_builder
 import minqwen.assets
 import texts
+from minqwen import assets
 from minqwen.data import corpus
 from minqwen.model import QwenConfig, checkpoint
 from minqwen.tokenizer import Tokenizer
@@ -24,10 +28,25 @@ def test_a_shipped_file_has_its_hash(expected, name):
 def test_no_shipped_file_is_without_a_hash():
     shipped = {
         path.relative_to(ASSETS).as_posix()
-        for folder in ("corpus", "runs", "tiny-qwen")
+        for folder in ("corpus", "qwen-vocabulary", "runs", "tiny-qwen")
         for path in (ASSETS / folder).iterdir()
     }
     assert shipped == {name for _, name in HASHES}
+
+
+def test_the_qwen_vocabulary_unpacks_to_the_known_file():
+    ranks = lzma.decompress((assets.QWEN_VOCABULARY / "qwen.tiktoken.xz").read_bytes())
+    digest = hashlib.sha256(ranks).hexdigest()
+    assert digest == asset_builder.SHA256["dashscope/resources/qwen.tiktoken"]
+    assert digest in (ASSETS / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_checkout_is_below_sixty_megabytes():
+    root = ASSETS.parents[1]
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    assert sum((root / name).stat().st_size for name in listed.stdout.decode().split("\0") if name) < 60e6
 
 
 def test_the_corpus_is_below_six_megabytes():
@@ -45,6 +64,9 @@ def test_the_corpus_is_below_six_megabytes():
         "python tools/assets.py corpus",
         "python tools/assets.py tokenizer",
         "python tools/assets.py model",
+        "`dashscope` 2.0.2",
+        "Apache License 2.0",
+        "python tools/assets.py qwen-vocabulary",
     ],
 )
 def test_the_notes_name_origin_licence_and_command(fact):

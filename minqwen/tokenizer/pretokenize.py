@@ -35,3 +35,12 @@ def utf8(word: str) -> bytes:
             f"{word!r} holds half of a surrogate pair, which is no character; "
             "read the file again as UTF-8 with errors='replace'"
         ) from error
+
+
+def repair(text: str) -> str:
+    """Two halves of a surrogate pair become their character, and half a pair, which is none, U+FFFD."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

@@ -139,6 +139,8 @@ def test_training_composes_characters_first():
     [
         pytest.param(("ab", 300), "ask for a vocabulary smaller by 27, or train on more text", id="nothing left"),
         pytest.param(("", 273), "ask for a vocabulary smaller by 1, or train on more text", id="no text"),
+        pytest.param(("a", 273), "ask for a vocabulary smaller by 1, or train on more text", id="one letter"),
+        pytest.param(("ab", 255), "ask for 272 or more", id="not even the bytes"),
         pytest.param(("ab", 271), "ask for 272 or more", id="too small"),
         pytest.param(("ab", 272, "first"), "choose 'lexmax' or 'lowest_id'", id="no such rule"),
         pytest.param(("\udc00ab", 273), "errors='replace'", id="half a surrogate pair"),
@@ -147,3 +149,14 @@ def test_training_composes_characters_first():
 def test_bad_input_is_told_the_way_out(arguments, way_out):
     with pytest.raises(ValueError, match=way_out):
         bpe.train_bpe(*arguments)
+
+
+def test_a_text_with_nothing_to_merge_still_gives_a_vocabulary_of_bytes():
+    for text in ("", "a"):
+        assert bpe.train_bpe(text, 272).encode("ab\x00") == [97, 98, 0]
+
+
+def test_nul_bytes_are_bytes_like_others():
+    tokenizer = bpe.train_bpe("\x00\x00 \x00\x00", 273)
+    assert tokenizer.token_bytes(256) == b"\x00\x00"
+    assert tokenizer.decode(tokenizer.encode("a\x00\x00b")) == "a\x00\x00b"

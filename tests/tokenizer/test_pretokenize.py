@@ -42,3 +42,12 @@ def test_normalize_composes_characters():
 def test_half_a_surrogate_pair_is_refused():
     with pytest.raises(ValueError, match="read the file again as UTF-8 with errors='replace'"):
         pretokenize.utf8("\ud83d")
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_repair_reads_surrogates_as_utf_16_does_and_leaves_all_else(text):
+    repaired = pretokenize.repair(text)
+    if text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text):
+        assert repaired == text
+    units = text.encode("utf-16-le", "surrogatepass")
+    assert repaired == units.decode("utf-16-le", errors="replace")

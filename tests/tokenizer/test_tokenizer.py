@@ -1,9 +1,10 @@
-"""Text to ids and back. Oracles: merging by search, HF `tokenizers` with the same merges, and NFC itself."""
+"""Text to ids and back. Oracles: HF `tokenizers` with the same merges, Python's own decoder, and NFC itself."""
 
 import json
+import subprocess
+import sys
 import unicodedata
 from collections import Counter
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,17 +20,6 @@ from minqwen.tokenizer import tokenizer as tokenizer_module
 FOLDER = Path(minqwen.assets.__file__).parent / "tiny-qwen"
 SHIPPED = Tokenizer.from_pretrained(FOLDER)
 A_RUN = Tokenizer({**{bytes([i]): i for i in range(256)}, b"aa": 256, b"aaa": 257, b"ab": 258, b"bab": 259})
-
-
-def naive_merge(word, ranks):
-    """Look at all pairs each time, and merge the first of the lowest rank."""
-    parts = [word[i : i + 1] for i in range(len(word))]
-    while True:
-        known = [ranks[a + b] for a, b in pairwise(parts) if a + b in ranks]
-        if not known:
-            return [ranks[part] for part in parts]
-        i = next(i for i in range(len(parts)) if ranks.get(b"".join(parts[i : i + 2])) == min(known))
-        parts[i : i + 2] = [parts[i] + parts[i + 1]]
 
 
 def unicode_of_bytes():
@@ -48,18 +38,6 @@ def test_decode_gives_back_what_was_encoded_in_nfc(text):
 def test_text_never_becomes_a_control_token(text):
     first_control = SHIPPED.vocab_size - len(CONTROL_TOKENS)
     assert all(i < first_control for i in SHIPPED.encode(text))
-
-
-@given(st.binary(min_size=1, max_size=40) | st.text("ab", min_size=1, max_size=40).map(str.encode))
-def test_merging_equals_merging_by_search(word):
-    for tokenizer in (SHIPPED, A_RUN):
-        if word not in tokenizer.ranks:
-            assert tokenizer_module.merge_by_rank(word, tokenizer.ranks) == naive_merge(word, tokenizer.ranks)
-
-
-def test_every_token_of_the_shipped_vocabulary_can_be_reached():
-    for token, rank in SHIPPED.ranks.items():
-        assert naive_merge(token, SHIPPED.ranks) == [rank]
 
 
 def test_ids_equal_those_of_hf_tokenizers():
@@ -137,9 +115,73 @@ def test_an_id_outside_the_vocabulary_is_refused(token_id):
         SHIPPED.decode([0, token_id])
 
 
-def test_half_a_surrogate_pair_is_refused():
-    with pytest.raises(ValueError, match="errors='replace'"):
-        SHIPPED.encode("fine \ud83d")
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        pytest.param("fine \ud83d", "fine \ufffd", id="half"),
+        pytest.param("\ud83d\ude00", "😀", id="two halves that make a whole"),
+        pytest.param("\udce9t\udce9", "\ufffdt\ufffd", id="bytes that were no UTF-8, kept by surrogateescape"),
+    ],
+)
+def test_halves_of_surrogate_pairs_are_read_as_tiktoken_reads_them(text, read):
+    assert SHIPPED.decode(SHIPPED.encode(text)) == read
+    assert SHIPPED.encode(text) == SHIPPED.to_tiktoken().encode(text)
+
+
+@given(st.lists(st.integers(0, SHIPPED.vocab_size - 1), max_size=40))
+def test_the_pieces_of_a_stream_joined_are_the_text(ids):
+    assert "".join(SHIPPED.stream(ids)) == SHIPPED.decode(ids)
+
+
+@given(st.text())
+def test_a_stream_of_whole_text_never_shows_half_a_character(text):
+    ids = SHIPPED.encode(text)
+    pieces = list(SHIPPED.stream(ids))
+    assert len(pieces) == len(ids)
+    assert "".join(pieces).count("\ufffd") == unicodedata.normalize("NFC", text).count("\ufffd")
+
+
+def test_a_character_is_held_back_until_its_last_byte_is_there():
+    moon = list("月a".encode())
+    assert list(A_RUN.stream(moon)) == ["", "", "月", "a"]
+    assert list(A_RUN.stream(moon[:2])) == ["", "", "\ufffd"]
+    assert list(A_RUN.stream([moon[0], moon[3]])) == ["", "\ufffda"]
+
+
+def test_a_stream_gives_each_piece_before_it_asks_for_the_next_id():
+    asked = []
+
+    def ids():
+        for token_id in b"ab":
+            asked.append(token_id)
+            yield token_id
+
+    pieces = A_RUN.stream(ids())
+    assert (next(pieces), asked) == ("a", [97])
+
+
+def test_tiktoken_takes_over_ranks_and_control_tokens():
+    peer = SHIPPED.to_tiktoken("tiny")
+    text = "<|im_start|>To be, or not\r\n床前明月光 2023 <|im_end|>"
+    assert peer.encode(text, allowed_special="all") == SHIPPED.encode(text, allow_control=True)
+    assert peer.encode(text, disallowed_special=()) == SHIPPED.encode(text)
+    assert (peer.name, peer.n_vocab) == ("tiny", SHIPPED.vocab_size)
+
+
+def test_control_tokens_take_the_ids_that_the_ranks_leave_free(tmp_path):
+    gapped = {**A_RUN.ranks, b"bb": 262}  # 260 and 261 are free
+    tokenizer = Tokenizer(gapped, ["<a>", "<b>"])
+    assert tokenizer.control_ids == {"<a>": 260, "<b>": 261}
+    assert tokenizer.decode([262, 261, 97]) == "bb<b>a"
+    tokenizer.save_pretrained(tmp_path)
+    again = Tokenizer.from_pretrained(tmp_path)
+    assert (again.ranks, again.control_ids) == (tokenizer.ranks, tokenizer.control_ids)
+
+
+def test_importing_the_tokenizer_loads_neither_tiktoken_nor_torch():
+    script = "import sys, minqwen.tokenizer; print({'tiktoken', 'torch', 'lzma'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_a_saved_tokenizer_comes_back(tmp_path):
@@ -204,6 +246,8 @@ def test_a_damaged_folder_is_told_the_way_out(tmp_path, name, change, way_out):
     [
         pytest.param({b"a": 0}, [], "begins with all 256", id="bytes missing"),
         pytest.param({**A_RUN.ranks, b"zz": 999}, [], "number the tokens without gaps", id="a gap"),
+        pytest.param({**A_RUN.ranks, b"zz": 261}, ["<|x|>", "<|y|>"], "number the tokens without gaps", id="two gaps"),
+        pytest.param({**A_RUN.ranks, b"zz": 259}, ["<|x|>"], "number the tokens without gaps", id="a rank twice"),
         pytest.param(A_RUN.ranks, ["<|x|>", "<|x|>"], "drop the doubles", id="a control token twice"),
     ],
 )
