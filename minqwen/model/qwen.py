@@ -66,12 +66,13 @@ class Qwen(nn.Module):
         self._check_ids(ids)
         T, past = ids.shape[-1], cache.length if cache is not None else 0
         _check_is_token(is_token, len(ids), past + T)
-        angles = rope.rope_angles(_positions(is_token, past, T), self.config.d_head, self.config.rope_base)
+        x = self.model.embed_tokens(ids)
+        positions = _positions(is_token, past, T).to(torch.promote_types(x.dtype, torch.float32))
+        angles = rope.rope_angles(positions, self.config.d_head, self.config.rope_base)
         # One new token may see everything, so decoding without padding needs no mask.
         mask = attention.causal_mask(T, past + T)[None, None] if T > 1 or is_token is not None else None
         if is_token is not None:
             mask = mask & is_token[:, None, None, :]
-        x = self.model.embed_tokens(ids)
         for i, block in enumerate(self.model.layers):
             x = block(x, angles, mask, cache.layers[i] if cache is not None else None)
         return self.lm_head(self.model.norm(x))

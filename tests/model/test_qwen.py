@@ -1,6 +1,7 @@
 """The whole model against `transformers`' Qwen2 and Llama with the same random weights: ours and theirs."""
 
 import inspect
+import sys
 
 import pytest
 import torch
@@ -121,6 +122,56 @@ def test_a_float64_model_computes_in_float64():
     single, double = ours(ids), ours.double()(ids)
     assert double.dtype == torch.float64
     torch.testing.assert_close(single / double.abs().max(), (double / double.abs().max()).float(), atol=1e-5, rtol=0)
+
+
+def norm_in_its_own_dtype(theirs: PreTrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forward(self, x):
+        return self.weight * x * (x.square().mean(dim=-1, keepdim=True) + self.variance_epsilon).rsqrt()
+
+    monkeypatch.setattr(type(theirs.model.norm), "forward", forward)
+
+
+def rotation_in_its_own_dtype(theirs: PreTrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    base, d_head = theirs.config.rope_parameters["rope_theta"], theirs.model.layers[0].self_attn.head_dim
+
+    def forward(self, x, position_ids):
+        frequencies = base ** (-torch.arange(0, d_head, 2, dtype=x.dtype) / d_head)
+        angles = (position_ids[..., None] * frequencies).repeat(1, 1, 2)
+        return angles.cos(), angles.sin()
+
+    monkeypatch.setattr(type(theirs.model.rotary_emb), "forward", forward)
+
+
+def softmax_in_its_own_dtype(theirs: PreTrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    modelling = sys.modules[type(theirs).__module__]
+    monkeypatch.setattr(modelling.nn.functional, "softmax", lambda scores, dim, dtype: scores.softmax(dim))
+
+
+FLOAT32_ONLY = [norm_in_its_own_dtype, rotation_in_its_own_dtype, softmax_in_its_own_dtype]
+
+
+def float64_difference(config: QwenConfig, patches: list, monkeypatch: pytest.MonkeyPatch) -> float:
+    """The largest difference of two float64 models' logits, as a share of the largest logit."""
+    ours, theirs = (model.double() for model in pair(config))
+    for patch in patches:
+        patch(theirs, monkeypatch)
+    ids = random_ids(config, B=3, T=17)
+    expected = theirs(ids).logits
+    return float((ours(ids) - expected).abs().max() / expected.abs().max())
+
+
+@pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
+@torch.no_grad()
+def test_logits_equal_those_of_transformers_to_ten_digits_once_it_computes_in_float64(config, monkeypatch):
+    assert float64_difference(config, FLOAT32_ONLY, monkeypatch) < 1e-10
+
+
+@pytest.mark.parametrize("left_out", FLOAT32_ONLY, ids=lambda patch: patch.__name__)
+@pytest.mark.parametrize("name", ["grouped heads", "Llama's shape: no biases, grouped heads, tied"])
+@torch.no_grad()
+def test_each_of_the_three_places_is_what_keeps_transformers_from_ten_digits(name, left_out, monkeypatch):
+    others = [patch for patch in FLOAT32_ONLY if patch is not left_out]
+    assert 1e-9 < float64_difference(SHAPES[name], others, monkeypatch) < 1e-5
 
 
 @pytest.mark.parametrize("config", SHAPES.values(), ids=SHAPES.keys())
