@@ -60,8 +60,10 @@ def test_bits_per_byte_are_those_of_held_out_texts_of_one_language(language, tok
 
 
 def test_training_reads_every_training_text_in_an_order_that_the_generator_draws(tokenizer, few_documents):
+    documents = pretrain.training_documents(tokenizer)
+
     def read(seed):
-        windows = pretrain.training_windows(tokenizer, 16, torch.Generator().manual_seed(seed))
+        windows = pretrain.shuffled_windows(documents, tokenizer, 16, torch.Generator().manual_seed(seed))
         return tokenizer.decode(windows.flatten().tolist()).split("<|endoftext|>")[1:-1]  # the last one may be cut
 
     texts = [document.text for document in few_documents["train"]]

@@ -10,6 +10,7 @@ import json
 import math
 import platform
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -52,9 +53,15 @@ def token_size(tokenizer: Tokenizer, token_id: int) -> int:
     return len(tokenizer.token_bytes(token_id)) if token_id < separator(tokenizer) else 0
 
 
-def training_windows(tokenizer: Tokenizer, length: int, generator: torch.Generator) -> torch.Tensor:
-    """Shuffled documents of both languages, joined and cut to the context plus the token to predict."""
-    documents = [tokenizer.encode(document.text) for document in corpus.load("train")]
+def training_documents(tokenizer: Tokenizer) -> list[list[int]]:
+    """The ids of every training document of both languages."""
+    return [tokenizer.encode(document.text) for document in corpus.load("train")]
+
+
+def shuffled_windows(
+    documents: Sequence[Sequence[int]], tokenizer: Tokenizer, length: int, generator: torch.Generator
+) -> torch.Tensor:
+    """The documents in a new order, joined and cut to the context plus the token to predict."""
     order = torch.randperm(len(documents), generator=generator).tolist()
     return training.pack([documents[i] for i in order], separator(tokenizer), length + 1)
 
@@ -83,7 +90,7 @@ def pretrain(folder: Path, log: Path) -> None:
     tokenizer, config = Tokenizer.from_pretrained(folder), QwenConfig()
     generator = torch.Generator().manual_seed(RECIPE["seed"])
     model = Qwen(config, generator)
-    windows = training_windows(tokenizer, config.max_length, generator)
+    windows = shuffled_windows(training_documents(tokenizer), tokenizer, config.max_length, generator)
     held_out = {language: HeldOut(tokenizer, language, config.max_length) for language in corpus.LANGUAGES}
     batches = training.shuffled_batches(windows, RECIPE["batch_size"], generator)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -91,8 +98,7 @@ def pretrain(folder: Path, log: Path) -> None:
     with log.open("w", encoding="utf-8") as lines:
 
         def write(**record: Any) -> None:
-            record = json.loads(json.dumps(record), parse_float=lambda digits: round(float(digits), 5))
-            lines.write(json.dumps({**record, "seconds": round(time.monotonic() - started, 1)}) + "\n")
+            lines.write(as_line({**record, "seconds": time.monotonic() - started}))
             lines.flush()
 
         write(**RECIPE, windows=len(windows), parameters=config.n_parameters, **machine())
@@ -110,6 +116,12 @@ def pretrain(folder: Path, log: Path) -> None:
         model = Qwen.from_pretrained(folder)
         bits = {name: h.bits_per_byte(model, len(h.windows)) for name, h in held_out.items()}
         write(final_bits_per_byte=bits, note="the saved bfloat16 weights on every held-out window")
+
+
+def as_line(record: Mapping[str, Any]) -> str:
+    """A line of a log: five digits after the point, more would be noise."""
+    short = json.loads(json.dumps(record), parse_float=lambda digits: round(float(digits), 5))
+    return json.dumps(short, ensure_ascii=False) + "\n"
 
 
 def machine() -> dict[str, Any]:
