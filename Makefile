@@ -1,8 +1,9 @@
 # For contributors. Learners need only `python3 course.py`.
 PYTHON = .venv/bin/python
 LESSON = all
+NAME = all
 
-.PHONY: build run check bench assets
+.PHONY: build run check bench assets evidence
 
 build: ## notebooks/src and minqwen/check -> notebooks, exercises, solutions
 	$(PYTHON) tools/build.py
@@ -23,3 +24,6 @@ assets: ## corpus, vocabularies, checkpoint; each step says how long it takes be
 	$(PYTHON) tools/assets.py tokenizer
 	$(PYTHON) tools/assets.py model
 	$(PYTHON) tools/assets.py qwen-vocabulary
+
+evidence: ## runs over several seeds that lessons read their ablations from, or one of them: make evidence NAME=block
+	$(PYTHON) tools/evidence.py $(NAME)
