@@ -7,3 +7,6 @@ TINY_QWEN = Path(__file__).parent / "tiny-qwen"
 
 QWEN_VOCABULARY = Path(__file__).parent / "qwen-vocabulary"
 """The real Qwen vocabulary, 151,643 ranks, and its licence; `minqwen.tokenizer.vocabulary` reads it."""
+
+RUNS = Path(__file__).parent / "runs"
+"""The logs: of the tiny Qwen's training, and of the evidence that lessons read."""

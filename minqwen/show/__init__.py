@@ -14,11 +14,14 @@ from minqwen.show.heads import (
 from minqwen.show.plots import bars, curves, heatmap, shapes
 from minqwen.show.predictions import next_tokens
 from minqwen.show.rope_view import rope_clock, rope_clock_plot, wavelengths
+from minqwen.show.run_plots import bands, intervals
+from minqwen.show.runs import paired_difference, read_log
 
 __all__ = [
     "ablate_heads",
     "attention_maps",
     "attention_page",
+    "bands",
     "bars",
     "contributions",
     "curves",
@@ -27,8 +30,11 @@ __all__ = [
     "heatmap",
     "induction_score",
     "inspector",
+    "intervals",
     "next_tokens",
+    "paired_difference",
     "previous_token_score",
+    "read_log",
     "rope_clock",
     "rope_clock_plot",
     "shapes",

@@ -67,7 +67,7 @@ def heatmap(
         ax.figure.colorbar(image, cax=scale).outline.set_visible(False)
     ax.spines[:].set_visible(False)
     ax.tick_params(length=2)
-    return _dress(ax, title, x, y)
+    return dress(ax, title, x, y)
 
 
 @plt.rc_context(figure.STYLE)
@@ -100,7 +100,7 @@ def curves(
             axis.set_minor_locator(NullLocator())
     ax.grid(axis="y", color="#dddddd", linewidth=0.6)
     _label_ends(ax)
-    return _dress(ax, title, x, y)
+    return dress(ax, title, x, y)
 
 
 @plt.rc_context(figure.STYLE)
@@ -126,10 +126,11 @@ def bars(
     ax.invert_yaxis()
     ax.margins(x=0.15, y=0.01)
     ax.tick_params(axis="y", length=0)
-    return _dress(ax, title, x, y)
+    return dress(ax, title, x, y)
 
 
-def _dress(ax: Axes, title: str, x: str, y: str) -> Axes:
+def dress(ax: Axes, title: str, x: str, y: str) -> Axes:
+    """The claim above, broken into lines, and the names of both axes."""
     alone = len(ax.figure.axes) == 1  # then nothing stands where the title may run on
     inches = 5.5 if alone else ax.get_position().width * ax.figure.get_figwidth()
     ax.set_title("\n".join(textwrap.wrap(title, round(13 * inches))))
