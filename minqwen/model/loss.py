@@ -1,4 +1,4 @@
-"""The objective of pre-training: say the next token.
+"""The objective of pre-training: say the next token; and the mean that it takes over the tokens that count.
 
 Qwen Technical Report (arXiv:2309.16609), section 2.4, after Radford et al. 2018.
 """
@@ -7,6 +7,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from minqwen.model import precision
+
+
+def masked_mean(values: Float[Tensor, "*batch T"], mask: Bool[Tensor, "*batch T"]) -> Float[Tensor, "*batch"]:
+    """Σ values[t] / count over the positions t where mask is True, for each row by itself; 0 for a row without any."""
+    kept = values.where(mask, 0.0)
+    return kept.sum(dim=-1) / mask.sum(dim=-1).clamp(min=1)
 
 
 def next_token_loss(
@@ -20,4 +26,4 @@ def next_token_loss(
     nll = -logp.gather(-1, targets[..., None]).squeeze(-1)
     if mask is None:
         return nll.mean()
-    return nll.where(mask, 0.0).sum() / mask.sum().clamp(min=1)
+    return masked_mean(nll.flatten(), mask.flatten())

@@ -20,6 +20,20 @@ def batch():
     return logits, torch.randint(0, V, (B, T), generator=generator)
 
 
+def test_a_masked_mean_is_the_mean_of_what_is_left():
+    values, mask = torch.randn(2, 3, 5), torch.rand(2, 3, 5, generator=torch.Generator().manual_seed(0)) < 0.5
+    mask[..., 0] = True
+    means = loss.masked_mean(values, mask)
+    assert_close(means, torch.tensor([[row[keep].mean() for row, keep in zip(*rows)] for rows in zip(values, mask)]))
+    assert_close(loss.masked_mean(values[0, 0], mask[0, 0]), means[0, 0])
+
+
+def test_a_masked_mean_never_reads_what_is_hidden_and_is_zero_over_nothing():
+    values = torch.tensor([[1.0, math.nan], [math.inf, 5.0], [math.nan, math.inf]])
+    mask = torch.tensor([[True, False], [False, True], [False, False]])
+    assert loss.masked_mean(values, mask).tolist() == [1.0, 5.0, 0.0]
+
+
 def test_the_loss_equals_torch(batch):
     logits, targets = batch
     assert_close(loss.next_token_loss(logits, targets), F.cross_entropy(logits.flatten(0, 1), targets.flatten()))
