@@ -3,6 +3,7 @@
 from minqwen.show.attention_html import attention_page
 from minqwen.show.attention_view import inspector
 from minqwen.show.explorer import explore
+from minqwen.show.family import FAMILY, family_table, lineage
 from minqwen.show.heads import (
     ablate_heads,
     attention_maps,
@@ -11,26 +12,33 @@ from minqwen.show.heads import (
     induction_score,
     previous_token_score,
 )
+from minqwen.show.overview import course_map, lessons
 from minqwen.show.plots import bars, curves, heatmap, shapes
 from minqwen.show.predictions import next_tokens
 from minqwen.show.rope_view import rope_clock, rope_clock_plot, wavelengths
 from minqwen.show.run_plots import bands, intervals
 from minqwen.show.runs import paired_difference, read_log
+from minqwen.show.tables import table
 
 __all__ = [
+    "FAMILY",
     "ablate_heads",
     "attention_maps",
     "attention_page",
     "bands",
     "bars",
     "contributions",
+    "course_map",
     "curves",
     "explore",
+    "family_table",
     "first_token_score",
     "heatmap",
     "induction_score",
     "inspector",
     "intervals",
+    "lessons",
+    "lineage",
     "next_tokens",
     "paired_difference",
     "previous_token_score",
@@ -38,5 +46,6 @@ __all__ = [
     "rope_clock",
     "rope_clock_plot",
     "shapes",
+    "table",
     "wavelengths",
 ]
