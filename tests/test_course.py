@@ -319,6 +319,12 @@ def test_a_lesson_00_comes_first_and_a_browser_opens_unless_told(course, machine
     assert "--LabApp.default_url=/lab/tree/notebooks/00_start.ipynb" in command and "--no-browser" not in command
 
 
+def test_this_checkout_opens_on_the_start(course):
+    course.ROOT = ROOT
+    command = course.lab_command(course.PORT, browser=True)
+    assert "--LabApp.default_url=/lab/tree/notebooks/00_start.ipynb" in command
+
+
 def test_what_follows_test_reaches_pytest(course, machine):
     course.main(["test", "-k", "rope", "-x", "tests/model"])
     command, environment = machine.handed_over

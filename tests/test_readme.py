@@ -8,8 +8,11 @@ import sys
 import tomllib
 from pathlib import Path
 
+import nbformat
 import pytest
 from nbgrader.apps import NbGraderApp
+
+from minqwen import show
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -79,6 +82,13 @@ def test_the_table_links_the_lessons_that_exist_and_lists_all_seventeen():
     linked = {match[1] for _, name, _ in rows if (match := re.search(r"\(notebooks/(\w+)\.ipynb\)", name))}
     assert linked == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert all(minutes.isdigit() == ("](" in name) for _, name, minutes in rows)
+
+
+def test_the_stored_map_of_lesson_00_shows_the_lessons_of_the_table():
+    cells = nbformat.read(ROOT / "notebooks" / "00_start.ipynb", 4).cells
+    [output] = next(cell.outputs for cell in cells if cell.id == "course-map")
+    now = show.course_map(show.lessons(README)).figure.alt
+    assert output.metadata["image/png"]["alt"] == now, "run python tools/build.py run 00"
 
 
 def test_the_minutes_are_those_on_the_lessons_card():

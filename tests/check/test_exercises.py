@@ -185,7 +185,7 @@ def test_a_result_of_another_shape_is_told_so_before_any_part_is_read(exercise):
     done = trials.run_tests(exercise, answer)
     for trial in done:
         words = trial.reply.fault or report.failed(exercise, [trial], None, 0)
-        told = "a plain number is expected" if trial.expected.shape is None else "ts shape is (1, "
+        told = "a plain number is expected" if trial.expected.shape is None else "ts shape is (1,"
         assert told in words
 
 

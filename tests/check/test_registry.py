@@ -11,7 +11,9 @@ from minqwen.check import EXERCISES, registry
 def test_an_unknown_name_gets_the_nearest_ones_or_all():
     with pytest.raises(ValueError, match="did you mean causal_mask"):
         registry.find("casual_mask")
-    with pytest.raises(ValueError, match=r"there are 1.1 01_variance, 1.2 causal_mask, .*, 2.5 02_interleaved"):
+    with pytest.raises(
+        ValueError, match=r"there are 0.1 00_broadcast, 0.2 masked_mean, 1.1 01_variance, .*, 2.5 02_interleaved"
+    ):
         registry.find("quantum")
     with pytest.raises(ValueError, match=r"a string names an exercise, 'apply_rope' or '2.3', but this is 2.1"):
         registry.find(2.1)
@@ -22,7 +24,7 @@ def test_a_number_finds_its_exercise():
 
 
 def test_exercises_are_a_mapping():
-    assert list(EXERCISES)[:3] == ["01_variance", "causal_mask", "scaled_dot_product_attention"]
+    assert list(EXERCISES)[:4] == ["00_broadcast", "masked_mean", "01_variance", "causal_mask"]
     assert "01_variance" in EXERCISES and "variance" not in EXERCISES and EXERCISES.get("quantum") is None
     assert EXERCISES["apply_rope"] is EXERCISES["apply_rope"]
 

@@ -88,5 +88,5 @@ def test_what_the_library_does_not_have_is_refused_with_the_way_out():
     with pytest.raises(ValueError, match=r"define it with def, then using\(apply_rope\)"), using(3):
         pass
     fixed.__name__ = "02_interleaved"
-    with pytest.raises(ValueError, match="call yours as the library does: causal_mask"), using(fixed):
+    with pytest.raises(ValueError, match="call yours as the library does: masked_mean, causal_mask"), using(fixed):
         pass
