@@ -19,13 +19,14 @@ from minqwen.model import names
 INDEX = "model.safetensors.index.json"
 DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+UNFINISHED = (".incomplete", ".part", ".crdownload", ".aria2")  # huggingface-hub, we and Firefox, Chromium, aria2
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
     """The contents of config.json."""
     path = Path(folder) / "config.json"
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; a model folder holds config.json and model.safetensors")
+        raise FileNotFoundError(_absent(path))
     return _read_json(path)
 
 
@@ -40,9 +41,9 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def read_weights(folder: str | Path) -> dict[str, Tensor]:
-    """The tensors by name, from model.safetensors or from the shards of its index, none of them NaN or infinite."""
+    """The tensors by name, from model.safetensors or else the shards of its index, none of them NaN or infinite."""
     folder = Path(folder)
-    sharded = (folder / INDEX).is_file()
+    sharded = (folder / INDEX).is_file() and not (folder / "model.safetensors").is_file()
     weights = _read_shards(folder) if sharded else _read_file(folder / "model.safetensors")
     quantised = [f"{name} ({tensor.dtype})" for name, tensor in weights.items() if tensor.dtype not in DTYPES]
     if quantised:
@@ -69,7 +70,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
                 f"{pickles[0]} is a pickle, and loading a pickle can run any code; "
                 "convert it to model.safetensors where you trust its origin"
             )
-        raise FileNotFoundError(f"{path} does not exist; a model folder holds config.json and model.safetensors")
+        raise FileNotFoundError(_absent(path))
     try:
         return load_file(path)
     except SafetensorError as error:
@@ -78,12 +79,26 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
+def _absent(path: Path) -> str:
+    """That a file is not there, with what its neighbours tell: hub downloads keep theirs in .cache or in blobs."""
+    folder = path.parent.resolve()
+    places = [folder, folder / ".cache" / "huggingface" / "download", folder.parent.parent / "blobs"]
+    unfinished = sorted(p.name for place in places for p in place.glob("*") if p.suffix in UNFINISHED)
+    if unfinished:
+        return f"{path} does not exist, but {unfinished[0]} does: it stopped half way; run the same download again"
+    return f"{path} does not exist; a model folder holds config.json and model.safetensors"
+
+
 def _read_shards(folder: Path) -> dict[str, Tensor]:
-    promised: dict[str, str] = _read_json(folder / INDEX)["weight_map"]
+    promised = _read_json(folder / INDEX).get("weight_map")
+    if not isinstance(promised, dict) or not all(isinstance(shard, str) for shard in promised.values()):
+        raise ValueError(f"{folder / INDEX} has no weight_map from tensors to files; copy the file of the model again")
     weights: dict[str, Tensor] = {}
     for shard in sorted(set(promised.values())):
-        if Path(shard).name != shard or not (folder / shard).is_file():
-            raise FileNotFoundError(f"{INDEX} names {shard}, which is not in {folder}; download that file as well")
+        if Path(shard).name != shard:
+            raise ValueError(f"{INDEX} names {shard}, which is not in {folder}; copy the file of the model again")
+        if not (folder / shard).is_file():
+            raise FileNotFoundError(f"{INDEX} names {shard}: {_absent(folder / shard)}; download that shard as well")
         tensors = _read_file(folder / shard)
         wrong = [name for name in tensors if promised.get(name) != shard]
         if wrong:

@@ -27,6 +27,6 @@ def find(folder: str | Path) -> Path:
         return Path(snapshot_download(str(folder), allow_patterns=WANTED))
     except Exception as error:  # whatever the network, the hub and the disk may raise: the way out is the same
         raise ValueError(
-            f"{folder} is no folder here and could not be fetched ({type(error).__name__}); connect to the network "
-            "and try again, what has arrived is kept; or give the folder of a model that you have"
+            f"{folder} is no folder here and could not be fetched ({type(error).__name__}); check the name and "
+            "the network and try again, what has arrived is kept; or give the folder of a model that you have"
         ) from error

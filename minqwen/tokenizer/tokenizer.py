@@ -118,6 +118,7 @@ class Tokenizer:
                 f"{CONFIG_FILE} says vocab_size={vocab_size}, but {RANKS_FILE} has {len(ranks)} tokens and there are "
                 f"{len(control_tokens)} control tokens; fetch both files again from one place"
             )
+        _check_model_beside(folder, vocab_size)
         return cls(ranks, control_tokens)
 
 
@@ -133,6 +134,19 @@ def _read_config(path: Path) -> tuple[int, list[str]]:
             "write it again with save_pretrained"
         ) from error
     return vocab_size, control_tokens
+
+
+def _check_model_beside(folder: Path, vocab_size: int) -> None:
+    """A model in the same folder needs a row for every token; it may have more, since matrices are padded."""
+    try:
+        rows = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # no model here, or one that its own loader refuses
+    if vocab_size > rows:
+        raise ValueError(
+            f"the tokenizer of {folder} has {vocab_size} tokens, but the embedding of the model there has {rows} rows "
+            f"(vocab_size in config.json), so ids from {rows} on have no vector; take both from one model"
+        )
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,8 +1,11 @@
 """Shards missing or doubled, an index that lies, weights of the wrong kind, names without a network."""
 
 import json
+import shutil
 import sys
+from pathlib import Path
 
+import huggingface_hub.constants
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -34,8 +37,52 @@ def test_shards_load_as_one_model(folder):
 
 def test_a_missing_shard_is_named(folder):
     (folder / "model-00002-of-00002.safetensors").unlink()
-    with pytest.raises(FileNotFoundError, match=r"names model-00002-of-00002.safetensors.* download that file as well"):
+    with pytest.raises(
+        FileNotFoundError, match=r"names model-00002-of-00002.safetensors.* download that shard as well"
+    ):
         Qwen.from_pretrained(folder)
+
+
+def test_a_truncated_shard_is_named(folder):
+    path = folder / "model-00002-of-00002.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"model-00002.* is cut off or damaged .* copy or download the file again"):
+        Qwen.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("size", [0, 5, 100])
+def test_a_file_of_which_hardly_anything_arrived_is_named(folder, size):
+    path = folder / "model-00001-of-00002.safetensors"
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(ValueError, match=rf"\({size} bytes\) is cut off or damaged .* copy or download the file again"):
+        Qwen.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    "unfinished",
+    [
+        pytest.param(".cache/huggingface/download/0f3.incomplete", id="huggingface-hub into a folder"),
+        pytest.param("model-00002-of-00002.safetensors.part", id="a browser"),
+        pytest.param("model-00002-of-00002.safetensors.crdownload", id="another browser"),
+    ],
+)
+@pytest.mark.parametrize("gone", ["model-00002-of-00002.safetensors", "config.json"])
+def test_a_download_that_stopped_half_way_is_seen_beside_the_gap(folder, unfinished, gone):
+    (folder / unfinished).parent.mkdir(parents=True, exist_ok=True)
+    (folder / unfinished).write_bytes(b"half")
+    Qwen.from_pretrained(folder)  # what is whole loads, whatever lies beside it
+    (folder / gone).unlink()
+    name = (folder / unfinished).name
+    with pytest.raises(
+        FileNotFoundError, match=rf"{gone} does not exist, but {name} does.*run the same download again"
+    ):
+        Qwen.from_pretrained(folder)
+
+
+def test_one_whole_file_wins_over_an_index_as_in_transformers(folder):
+    newer = Qwen(CONFIG, torch.Generator().manual_seed(1))
+    newer.save_pretrained(folder)  # the old shards and their index still lie there
+    assert Qwen.from_pretrained(folder).lm_head.weight.equal(newer.lm_head.weight)
 
 
 def test_a_doubled_tensor_is_named(folder):
@@ -61,7 +108,14 @@ def test_an_index_that_points_out_of_the_folder_is_refused(folder):
     index = json.loads((folder / checkpoint.INDEX).read_text())
     index["weight_map"]["lm_head.weight"] = "../secret.safetensors"
     (folder / checkpoint.INDEX).write_text(json.dumps(index))
-    with pytest.raises(FileNotFoundError, match=r"\.\./secret\.safetensors, which is not in"):
+    with pytest.raises(ValueError, match=r"\.\./secret\.safetensors, which is not in .* copy the file of the model"):
+        Qwen.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("index", [{}, {"weight_map": ["model.safetensors"]}, {"weight_map": {"lm_head.weight": 1}}])
+def test_an_index_without_a_map_is_named(folder, index):
+    (folder / checkpoint.INDEX).write_text(json.dumps(index))
+    with pytest.raises(ValueError, match="no weight_map from tensors to files; copy the file of the model again"):
         Qwen.from_pretrained(folder)
 
 
@@ -74,15 +128,40 @@ def test_quantised_weights_are_refused_with_both_dtypes(folder, dtype):
         Qwen.from_pretrained(folder)
 
 
-def test_a_name_without_a_network_says_what_to_do(monkeypatch):
-    import huggingface_hub
+@pytest.fixture
+def offline(tmp_path, monkeypatch):
+    """huggingface-hub itself, told that there is no network, with an empty cache; the cache's folder of one model."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub" / "models--Qwen--Qwen2.5-0.5B"
 
-    def offline(*arguments, **keywords):
-        raise ConnectionError("no route to host")
 
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
-    with pytest.raises(ValueError, match="connect to the network and try again, what has arrived is kept"):
+def test_a_name_without_a_network_says_what_to_do(offline):
+    with pytest.raises(ValueError, match="check the name and the network and try again, what has arrived is kept"):
         Qwen.from_pretrained("Qwen/Qwen2.5-0.5B")
+
+
+def test_a_name_that_was_fetched_before_needs_no_network(offline, folder):
+    shutil.copytree(folder, snapshot(offline), ignore=shutil.ignore_patterns("hub"))
+    ours = Qwen(CONFIG, torch.Generator().manual_seed(0))
+    assert Qwen.from_pretrained("Qwen/Qwen2.5-0.5B").lm_head.weight.equal(ours.lm_head.weight)
+
+
+def test_a_name_that_was_fetched_by_half_says_so(offline, folder):
+    shutil.copytree(folder, snapshot(offline), ignore=shutil.ignore_patterns("hub", "model-00002*"))
+    (offline / "blobs").mkdir()
+    (offline / "blobs" / "9ab.incomplete").write_bytes(b"half")
+    with pytest.raises(FileNotFoundError, match=r"but 9ab\.incomplete does.*run the same download again"):
+        Qwen.from_pretrained("Qwen/Qwen2.5-0.5B")
+
+
+def snapshot(cache: Path) -> Path:
+    """The folder that the cache's main branch names; it does not exist yet."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    (cache / "refs").mkdir(parents=True)
+    (cache / "refs" / "main").write_text(commit)
+    (cache / "snapshots").mkdir()
+    return cache / "snapshots" / commit
 
 
 def test_a_name_without_the_package_says_how_to_get_it(monkeypatch):

@@ -206,6 +206,28 @@ def test_an_interrupted_save_leaves_the_old_files(tmp_path, monkeypatch):
     assert Tokenizer.from_pretrained(tmp_path).ranks == A_RUN.ranks
 
 
+@pytest.mark.parametrize("rows", [SHIPPED.vocab_size, SHIPPED.vocab_size + 128], ids=["as many rows", "padded"])
+def test_a_model_beside_it_may_have_more_rows_than_there_are_tokens(tmp_path, rows):
+    SHIPPED.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"vocab_size": rows}))
+    assert Tokenizer.from_pretrained(tmp_path).vocab_size == SHIPPED.vocab_size
+
+
+def test_a_model_beside_it_with_fewer_rows_is_refused_with_both_sizes(tmp_path):
+    SHIPPED.save_pretrained(tmp_path)
+    rows = SHIPPED.vocab_size - 1
+    (tmp_path / "config.json").write_text(json.dumps({"vocab_size": rows}))
+    with pytest.raises(ValueError, match=rf"has {rows + 1} tokens.* has {rows} rows .* take both from one model"):
+        Tokenizer.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("contents", ["{}", "[]", "{"])
+def test_a_model_beside_it_that_is_damaged_is_the_business_of_its_own_loader(tmp_path, contents):
+    SHIPPED.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(contents)
+    assert Tokenizer.from_pretrained(tmp_path).ranks == SHIPPED.ranks
+
+
 @pytest.mark.parametrize(
     ("name", "change", "way_out"),
     [
