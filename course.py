@@ -1,8 +1,9 @@
 """Open the minqwen course, test it, or find out what is wrong here.
 
-    python3 course.py           sets .venv up if needed and opens JupyterLab on the first lesson
-    python3 course.py test      sets up, then runs every test; further arguments go to pytest (-k rope)
-    python3 course.py doctor    says what is wrong here and how to mend it
+    python3 course.py               sets .venv up if needed and opens JupyterLab on the first lesson
+    python3 course.py test          sets up, then runs every test; further arguments go to pytest (-k rope)
+    python3 course.py doctor        says what is wrong here and how to mend it
+    python3 course.py real-model    fetches SmolLM2-135M-Instruct once, for the cells that run a real model
 
 Standard library only, and readable by Python 3.7, so that an old Python can say that it is too old.
 """
@@ -27,6 +28,7 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "course.json"  # which requirements are in .venv; written last, so a broken set-up has none
 LOG = VENV / "course.log"  # what pip said
 ASSETS = ROOT / "minqwen" / "assets"
+REAL_MODEL = ROOT / "models" / "smollm2-135m-instruct"  # minqwen.assets says so too
 
 NEEDED_GB = 3.0  # .venv with the packages for tests, and pip's downloads beside it
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -186,15 +188,17 @@ def set_up(extra=""):
     if problem:
         raise SystemExit(problem)
     say(f"set-up of .venv, once, a few minutes (Python {'.'.join(map(str, sys.version_info[:3]))})")
+    works = venv_works()
+    others = installed() if works else {}  # what other commands had installed stays
     STAMP.unlink(missing_ok=True)
-    if not venv_works():
+    if not works:
         make_venv()
     forget_half_installed()
     install(extra)
     status, words = run([PYTHON, "-c", "import jupyterlab, minqwen, torch; print(torch.__version__)"])
     if status:
         raise SystemExit(f"{words}\nThe packages do not load: delete .venv and run the same command again.")
-    STAMP.write_text(json.dumps({name: fingerprint(name) for name in ("", extra)}), encoding="utf-8")
+    STAMP.write_text(json.dumps({**others, "": fingerprint(""), extra: fingerprint(extra)}), encoding="utf-8")
     say(f"  done: torch {words}, {time.monotonic() - began:.0f} s in all")
 
 
@@ -242,7 +246,7 @@ def explain(lines):
     return "\n".join(["pip stopped:", *(f"  | {line}" for line in lines[-8:]), way_out])
 
 
-# ---- the three commands --------------------------------------------------------------------------------
+# ---- the four commands ---------------------------------------------------------------------------------
 
 
 def lab(port, browser):
@@ -292,6 +296,12 @@ def test(arguments):
     set_up("dev")
     environment = {"OMP_NUM_THREADS": str(os.cpu_count()), "TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1"}
     return become([str(PYTHON), "-m", "pytest", *arguments], {**allocator(), **environment})
+
+
+def real_model():
+    """The tool says how much it downloads; here only the packages that it needs."""
+    set_up("real")
+    return become([str(PYTHON), str(ROOT / "tools" / "real_model.py")], allocator())
 
 
 def doctor():
@@ -390,6 +400,12 @@ def check_assets():
     return f"assets: {len(rows) - len(wrong)} of {len(rows)} are as published {' '.join(wrong)}", way_out
 
 
+def check_real_model():
+    if REAL_MODEL.exists():
+        return f"real model: {REAL_MODEL.relative_to(ROOT).as_posix()}", None
+    return "real model: not here; the cells that show one say so", "`python3 course.py real-model` (93 MB) fetches it"
+
+
 def has_hash(path, digest):
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == digest
 
@@ -398,6 +414,7 @@ CHECKS = (  # with whether the course needs it
     *((check_python, True), (check_venv_module, True), (check_disk, True), (check_memory, False)),
     *((check_venv, True), (check_versions, True), (check_torch, True), (check_network, False)),
     *((check_chromium, False), (check_port, False), (check_assets, True)),
+    (check_real_model, False),
 )
 
 
@@ -405,7 +422,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("command", nargs="?", choices=("lab", "test", "doctor"), default="lab")
+    parser.add_argument("command", nargs="?", choices=("lab", "test", "doctor", "real-model"), default="lab")
     parser.add_argument("--port", type=int, default=PORT, help="JupyterLab's port")
     parser.add_argument("--no-browser", action="store_true", help="print the link and open nothing")
     options, rest = parser.parse_known_args(arguments)
@@ -416,6 +433,8 @@ def main(arguments=None):
     try:
         if options.command == "doctor":
             return doctor()
+        if options.command == "real-model":
+            return real_model()
         return test(rest) if options.command == "test" else lab(options.port, not options.no_browser)
     except KeyboardInterrupt:
         raise SystemExit("\nstopped; the same command goes on from here") from None

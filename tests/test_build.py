@@ -340,6 +340,14 @@ def test_the_folders_of_python_are_hidden(folder):
     assert execute.hide_paths(f"{Path(folder, 'lib', 'torch.py')}", Path("/course")) == str(Path("lib", "torch.py"))
 
 
+def test_the_seconds_of_cells_for_the_real_model_are_not_on_the_card(tmp_path):
+    slow = lesson.code("import time\ntime.sleep(5.1)", "a", ("real",))
+    notebook = lesson.notebook([lesson.code("1", "b"), slow])
+    (tmp_path / "notebooks").mkdir()
+    seconds = execute.run(notebook, tmp_path / "notebooks")
+    assert sum(seconds) > 5 and notebook.metadata.minqwen.seconds == 5
+
+
 def test_the_card_states_the_seconds_of_the_last_run(course):
     source = lesson.read(course / "notebooks" / "src" / "02_sample.py")
     assert "It takes ? seconds." in read(course, "notebooks/02_sample.ipynb").cells[0].source

@@ -20,6 +20,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+import minqwen.assets
+
 ROOT = Path(__file__).resolve().parent.parent
 PYPROJECT = """
 [project]
@@ -27,6 +29,7 @@ requires-python = ">=3.11"
 dependencies = ["torch==2.13.0"]
 [project.optional-dependencies]
 dev = ["pytest>=9"]
+real = ["gguf>=0.19"]
 """
 
 
@@ -134,6 +137,21 @@ def test_the_packages_for_tests_come_with_the_first_test_and_stay(course, machin
     course.main(["test"])
     course.main([])
     assert machine.installs() == [".", ".[dev]"]
+
+
+def test_the_packages_of_one_command_stay_when_another_brings_its_own(course, machine):
+    for command in ("test", "real-model", "test", "real-model", "lab"):
+        course.main([command])
+    assert machine.installs() == [".[dev]", ".[real]"]
+
+
+def test_a_venv_that_is_made_again_has_lost_the_packages_of_every_command(course, machine, monkeypatch):
+    course.main(["test"])
+    with monkeypatch.context() as patch:
+        patch.setattr(course, "venv_works", lambda: False)
+        course.main(["real-model"])
+    course.main(["test"])
+    assert machine.installs() == [".[dev]", ".[real]", ".[dev]"]
 
 
 @pytest.mark.parametrize(("command", "old", "target"), [("lab", "torch==2", "."), ("test", "pytest>=9", ".[dev]")])
@@ -358,6 +376,16 @@ def test_the_exit_code_is_pytests_from_any_folder_and_the_users_settings_win(cou
     assert (done.returncode, done.stdout.splitlines()[-1]) == (5, f"7 {tmp_path}")
 
 
+def test_the_real_model_is_fetched_by_its_tool_under_the_python_of_the_course(course, machine):
+    course.main(["real-model"])
+    assert machine.handed_over[0] == [str(course.PYTHON), str(course.ROOT / "tools" / "real_model.py")]
+    assert (ROOT / "tools" / "real_model.py").exists()
+
+
+def test_the_real_model_lies_where_the_library_looks_for_it(course):
+    assert course.REAL_MODEL.relative_to(course.ROOT) == minqwen.assets.REAL_MODEL.relative_to(ROOT)
+
+
 # ---- my/
 
 
@@ -444,6 +472,16 @@ def test_a_missing_browser_or_network_is_a_note_and_no_failure(course, machine, 
     assert course.main(["doctor"]) == 0
     told = capsys.readouterr().out
     assert "sudo apt install chromium" in told and "only the set-up needs one" in told
+
+
+def test_a_real_model_that_is_not_here_is_a_note_with_its_command(course, machine, capsys):
+    assets(course, "right")
+    course.main([])
+    assert course.main(["doctor"]) == 0
+    assert "note  real model: not here" in (told := capsys.readouterr().out) and "course.py real-model` (93 MB)" in told
+    course.REAL_MODEL.mkdir(parents=True)
+    course.main(["doctor"])
+    assert "ok    real model: models/smollm2-135m-instruct" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("kilobytes", "way_out"), [(3_900_000, "close other programs"), (3_910_000, "None")])

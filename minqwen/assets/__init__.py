@@ -10,3 +10,6 @@ QWEN_VOCABULARY = Path(__file__).parent / "qwen-vocabulary"
 
 RUNS = Path(__file__).parent / "runs"
 """The logs: of the tiny Qwen's training, and of the evidence that lessons read."""
+
+REAL_MODEL = Path(__file__).parents[2] / "models" / "smollm2-135m-instruct"
+"""Where `python3 course.py real-model` puts SmolLM2-135M-Instruct: not shipped, and there or not there as a whole."""
