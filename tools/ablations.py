@@ -20,7 +20,7 @@ from minqwen.model.block import Block
 from minqwen.tokenizer import Tokenizer
 
 SIZE = {"d_model": 96, "n_layers": 4, "n_heads": 3, "n_kv_heads": 3, "d_ff": 256, "max_length": 128}
-RECIPE = {**SIZE, "batch_size": 8, "steps": 600, "peak": 5e-3, "warmup": 40, "evaluate_every": 60, "windows": 64}
+RECIPE = {**SIZE, "batch_size": 8, "steps": 400, "peak": 5e-3, "warmup": 40, "evaluate_every": 50, "windows": 48}
 LONGER = (2, 4)  # times the training length, measured after the last step
 
 

@@ -30,6 +30,13 @@ class Log(NamedTuple):
         chosen = sorted((r for r in self.records if r["step"] == step), key=lambda record: record["seed"])
         return {name: [value(r) for r in chosen if r["variant"] == name] for name in self.about["variants"]}
 
+    def against(
+        self, base: str, step: int, value: Callable[[Record], float], level: float = 0.95
+    ) -> dict[str, "Interval"]:
+        """`paired_difference` to the base of every other variant at this step: above zero, `value` is larger."""
+        found = self.at(step, value)
+        return {name: paired_difference(found[name], found[base], level) for name in found if name != base}
+
     @property
     def steps(self) -> list[int]:
         """The steps that were evaluated."""

@@ -61,3 +61,5 @@ def test_a_log_gives_values_by_variant_in_the_order_of_the_seeds(tmp_path):
     log = show.read_log(tmp_path / "log.jsonl")
     assert log.at(10, lambda record: record["loss"]) == {"a": [10, 11], "b": [3.0, 4.0]}
     assert log.steps == [5, 10] and log.hours == 1.0
+    difference = log.against("a", 10, lambda record: record["loss"])
+    assert difference == {"b": pytest.approx((-7.0, -7.0, -7.0))}, "4 and 3 minus 11 and 10, in their pairs"
