@@ -16,6 +16,7 @@ from minqwen.show.runs import Interval
 
 COLOURS = [to_hex(colour) for colour in figure.STYLE["axes.prop_cycle"].by_key()["color"]]
 MARKS = ("o", "s", "^", "D")
+APART = 0.3  # of a row, between its whiskers
 
 
 @plt.rc_context(figure.STYLE)
@@ -56,7 +57,7 @@ def intervals(
         [ax] = figure.canvas(alt or described, height=max(3.0, 0.22 * len(rows) * len(parts) + 1.0))
     ax.axvline(0.0, color="#777777", linewidth=1.0)
     for j, part in enumerate(parts):
-        shift = 0.22 * (j - (len(parts) - 1) / 2)
+        shift = APART * (j - (len(parts) - 1) / 2)
         for row, name in enumerate(rows):
             _whisker(ax, rows[name][part], row + shift, COLOURS[j], MARKS[j])
     ax.set_yticks(np.arange(len(rows)), [figure.drawable(name) for name in rows])
@@ -77,13 +78,13 @@ def _whisker(ax: Axes, interval: Interval, height: float, colour: str, mark: str
 
 def _name_parts(ax: Axes, rows: Mapping[str, Mapping[str, Interval]], parts: Sequence[str]) -> None:
     """Each part's name once, beside its mark in the row that reaches furthest to the right."""
-    row = max(range(len(rows)), key=lambda i: max(interval.high for interval in list(rows.values())[i].values()))
+    reach = [max(interval.high for interval in row.values()) for row in rows.values()]
+    furthest = int(np.argmax(reach))
     for j, part in enumerate(parts):
-        interval = list(rows.values())[row][part]
         ax.annotate(
-            part,
-            xy=(interval.high, row + 0.22 * (j - (len(parts) - 1) / 2)),
-            xytext=(5, 0),
+            figure.drawable(part),
+            xy=(reach[furthest], furthest + APART * (j - (len(parts) - 1) / 2)),
+            xytext=(6, 0),
             textcoords="offset points",
             va="center",
             fontsize=8,
