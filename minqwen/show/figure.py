@@ -4,6 +4,7 @@ Colours that people with and without colour blindness tell apart: Okabe and Ito 
 cividis, Nuñez et al. 2018 (arXiv:1712.01662).
 """
 
+import dataclasses
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -50,6 +51,8 @@ STYLE = {
 }
 
 font_manager.fontManager.addfont(FONT)  # known by name from here on, whatever the machine has installed
+# It has one weight, and stands for bold as well: without this, the first bold title of a notebook brings a warning.
+font_manager.fontManager.ttflist.append(dataclasses.replace(font_manager.fontManager.ttflist[-1], weight=700))
 
 
 class Picture(Figure):

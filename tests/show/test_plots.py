@@ -12,6 +12,7 @@ import pytest
 import torch
 from IPython.core.formatters import DisplayFormatter
 from IPython.core.pylabtools import select_figure_formats
+from matplotlib import font_manager
 from matplotlib.image import imread
 
 from minqwen import show
@@ -128,13 +129,15 @@ def test_the_default_alternative_text_holds_the_claim_and_the_axes():
     assert ax.figure.alt == "Lines, loss by step, of loss: It falls"
 
 
-def test_chinese_is_drawn_on_every_machine_without_a_warning():
+def test_chinese_is_drawn_on_every_machine_without_a_warning(caplog):
+    font_manager.fontManager._findfont_cached.cache_clear()  # matplotlib warns of a font once only
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         tokens = ["床前", "明月光", "𠀀", "\x01", "$x$"]
         ax = show.heatmap(torch.eye(5), title="静夜思", x="键 S", y="查询 T", columns=tokens, rows=tokens)
         ax.figure.savefig(io.BytesIO(), format="png")
     assert [label.get_text() for label in ax.get_yticklabels()] == ["床前", "明月光", "U+20000", "U+0001", "$x$"]
+    assert ax.title.get_fontweight() == "bold" and caplog.messages == []
 
 
 def test_the_font_is_the_one_that_its_readme_describes():
