@@ -13,7 +13,7 @@ from minqwen.check import errors, registry
 
 @contextmanager
 def using(function: Any) -> Iterator[None]:
-    """Inside the block minqwen calls this function in place of its own of the same name."""
+    """Inside the block minqwen calls this function in place of its own of the same name, and of its faster twin."""
     name = getattr(function, "__name__", None)
     if not callable(function) or name is None:
         message = f"using wants a function with a name, not {function!r}; define it with def, then using(apply_rope)"
@@ -22,14 +22,16 @@ def using(function: Any) -> Iterator[None]:
     if exercise is None or exercise.home is None:
         message = f"using puts yours in place of the library's function of the same name, and there is no {name}"
         raise errors.short(ValueError(f"{message}; call yours as the library does: {_replaceable()}"))
-    home, attribute = exercise.home.split(":")
-    module = importlib.import_module(home)
-    before = getattr(module, attribute)
-    setattr(module, attribute, function)
+    replaced = (exercise.library, exercise.faster) if exercise.faster else (exercise.library,)
+    places = [(importlib.import_module(each.__module__), each.__name__) for each in replaced]
+    before = [getattr(module, attribute) for module, attribute in places]
+    for module, attribute in places:
+        setattr(module, attribute, function)
     try:
         yield
     finally:
-        setattr(module, attribute, before)
+        for (module, attribute), library in zip(places, before):
+            setattr(module, attribute, library)
 
 
 def _replaceable() -> str:

@@ -7,6 +7,7 @@ key-value heads from Ainslie et al. 2023, "GQA" (arXiv:2305.13245), section 2.2.
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn import functional as F
 
 from minqwen.model import precision
 
@@ -32,14 +33,14 @@ def attention_weights(
     scores = precision.widen(q @ k.mT) / q.shape[-1] ** 0.5
     if mask is None:
         return scores.softmax(dim=-1).to(q.dtype)
-    _check_mask(mask, scores)
+    _check_mask(mask, scores.shape)
     weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=-1)
     # A row without any allowed key is a softmax over nothing, 0 / 0; it shall add nothing.
     empty = ~mask.any(dim=-1, keepdim=True)
     return (weights.masked_fill(empty, 0.0) if empty.any() else weights).to(q.dtype)
 
 
-def _check_mask(mask: object, scores: Tensor) -> None:
+def _check_mask(mask: object, scores: tuple[int, ...]) -> None:
     if not isinstance(mask, Tensor):
         raise ValueError(f"a mask is a boolean tensor, not a {type(mask).__name__}; use torch.tensor(mask)")
     if mask.dtype != torch.bool:
@@ -47,10 +48,10 @@ def _check_mask(mask: object, scores: Tensor) -> None:
             f"a mask is boolean, True = may be attended, but this one is {mask.dtype}; "
             "use mask == 1 for ones and zeros, mask == 0 for an additive mask of 0 and -inf"
         )
-    fits = mask.ndim >= 2 and all(m in (1, s) for m, s in zip(mask.shape[::-1], scores.shape[::-1]))
-    if not fits or mask.ndim > scores.ndim:
+    fits = mask.ndim >= 2 and all(m in (1, s) for m, s in zip(mask.shape[::-1], scores[::-1]))
+    if not fits or mask.ndim > len(scores):
         raise ValueError(
-            f"a mask broadcasts to the scores, (..., T, S) = {tuple(scores.shape)}, but has shape "
+            f"a mask broadcasts to the scores, (..., T, S) = {tuple(scores)}, but has shape "
             f"{tuple(mask.shape)}; for padding of shape (B, S) use padding[:, None, None, :]"
         )
 
@@ -63,6 +64,21 @@ def scaled_dot_product_attention(
 ) -> Float[Tensor, "*batch T Dv"]:
     """softmax(q kᵀ / √D) v, where mask is True for the keys that a query may attend to."""
     return attention_weights(q, k, mask) @ v
+
+
+def fused_attention(
+    q: Float[Tensor, "*batch T D"],
+    k: Float[Tensor, "*batch S D"],
+    v: Float[Tensor, "*batch S Dv"],
+    mask: Bool[Tensor, "*#batch #T S"] | None = None,
+) -> Float[Tensor, "*batch T Dv"]:
+    """`scaled_dot_product_attention` by torch's kernel, which goes through the keys in tiles and keeps no weights.
+
+    Dao et al. 2022, "FlashAttention" (arXiv:2205.14135), section 3.1.
+    """
+    if mask is not None:
+        _check_mask(mask, (*q.shape[:-1], k.shape[-2]))
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
 def split_heads(x: Float[Tensor, "*batch T C"], n_heads: int) -> Float[Tensor, "*batch {n_heads} T D"]:

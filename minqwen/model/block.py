@@ -3,6 +3,7 @@
 Qwen Technical Report (arXiv:2309.16609), section 2.3.1: pre-normalisation, RoPE, biases on Q, K and V only.
 """
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -12,7 +13,7 @@ from minqwen.model.config import QwenConfig
 
 
 class SelfAttention(nn.Module):
-    """The four projections around `scaled_dot_product_attention`, with RoPE on queries and keys."""
+    """The four projections around `fused_attention`, with RoPE on queries and keys."""
 
     def __init__(self, config: QwenConfig):
         super().__init__()
@@ -30,8 +31,9 @@ class SelfAttention(nn.Module):
         q = attention.split_heads(self.q_proj(x), self.n_heads)
         k = attention.split_heads(self.k_proj(x), self.n_kv_heads)
         v = attention.split_heads(self.v_proj(x), self.n_kv_heads)
-        angles = angles[:, None]  # the same for all heads
-        return rope.apply_rope(q, angles), rope.apply_rope(k, angles), v
+        # The angles are the same for all heads, those of the queries and those of the keys.
+        turned = rope.apply_rope(torch.cat([q, k], dim=1), angles[:, None])
+        return *turned.split([self.n_heads, self.n_kv_heads], dim=1), v
 
     def forward(
         self,
@@ -46,7 +48,7 @@ class SelfAttention(nn.Module):
             k, v = cache.update(k, v)
         groups = self.n_heads // self.n_kv_heads
         k, v = attention.repeat_kv(k, groups), attention.repeat_kv(v, groups)
-        return self.o_proj(attention.merge_heads(attention.scaled_dot_product_attention(q, k, v, mask)))
+        return self.o_proj(attention.merge_heads(attention.fused_attention(q, k, v, mask)))
 
 
 class Block(nn.Module):

@@ -26,10 +26,10 @@ class LayerCache:
             raise ValueError(
                 f"{stop} positions do not fit a cache of {self.keys.shape[-2]}; make it with capacity={stop} or more"
             )
-        self.keys[:, :, start:stop] = k
-        self.values[:, :, start:stop] = v
+        self.keys.narrow(-2, start, stop - start).copy_(k)
+        self.values.narrow(-2, start, stop - start).copy_(v)
         self.length = stop
-        return self.keys[:, :, :stop], self.values[:, :, :stop]
+        return self.keys.narrow(-2, 0, stop), self.values.narrow(-2, 0, stop)
 
 
 class KVCache:

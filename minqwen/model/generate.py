@@ -36,7 +36,6 @@ def sample_top_k(logits: Float[Tensor, "B V"], k: int, generator: torch.Generato
     return order.gather(-1, torch.multinomial(kept.softmax(dim=-1), 1, generator=generator)).squeeze(-1)
 
 
-@torch.no_grad()
 def generate(
     model: Qwen,
     ids: Int[Tensor, "B T"],
@@ -57,21 +56,24 @@ def generate(
         raise ValueError(f"temperature={temperature} is below 0; use 0 for the likeliest token, 1 for the model's own")
     B, T = ids.shape
     cache = KVCache(model.config, B, T + max_new_tokens, dtype=model.lm_head.weight.dtype)
-    stopped, new = torch.zeros(B, dtype=torch.bool), ids
-    for _ in range(max_new_tokens):
-        logits = model(new, is_token, cache)[:, -1]
-        if temperature == 0:
-            new = logits.argmax(dim=-1, keepdim=True)
-        else:
-            new = sample_top_p(logits / temperature, top_p, generator)[:, None]
-        new = torch.where(stopped[:, None], ids[:, -1:], new)
-        stopped |= torch.isin(new.squeeze(-1), torch.tensor(list(stop_ids), dtype=new.dtype))
-        ids = torch.cat([ids, new], dim=-1)
-        if is_token is not None:
-            is_token = torch.cat([is_token, torch.ones(B, 1, dtype=torch.bool)], dim=-1)
-        if stopped.all():
-            break
-    return ids
+    stop = torch.tensor(list(stop_ids), dtype=ids.dtype)
+    stopped, new = torch.zeros(B, 1, dtype=torch.bool), ids
+    with torch.inference_mode():
+        for _ in range(max_new_tokens):
+            logits = model(new, is_token, cache)[:, -1]
+            if temperature == 0:
+                new = logits.argmax(dim=-1, keepdim=True)
+            else:
+                new = sample_top_p(logits / temperature, top_p, generator)[:, None]
+            if len(stop):
+                new = torch.where(stopped, ids[:, -1:], new)
+                stopped = stopped | torch.isin(new, stop)
+            ids = torch.cat([ids, new], dim=-1)
+            if is_token is not None:
+                is_token = torch.cat([is_token, torch.ones(B, 1, dtype=torch.bool)], dim=-1)
+            if len(stop) and stopped.all():
+                break
+    return ids.clone()  # what inference_mode makes cannot be trained on; a copy can
 
 
 def _check_prompt(ids: Tensor, is_token: Tensor | None, new: int, context: int) -> None:

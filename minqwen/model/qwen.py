@@ -82,7 +82,7 @@ class Qwen(nn.Module):
             raise ValueError(f"ids have shape (B, T), but these have {tuple(ids.shape)}; use ids[None] for one text")
         if ids.numel() == 0:
             raise ValueError(f"ids of shape {tuple(ids.shape)} hold no token; start an empty prompt with <|endoftext|>")
-        low, high = int(ids.min()), int(ids.max())
+        low, high = (int(bound) for bound in ids.aminmax())
         if low < 0 or high >= self.config.vocab_size:
             raise ValueError(
                 f"ids lie between 0 and vocab_size - 1 = {self.config.vocab_size - 1}, but these reach from {low} "

@@ -47,6 +47,16 @@ def test_the_model_runs_on_the_learners_function_inside_the_block_only(model):
     assert model(ids).equal(before)
 
 
+def test_the_model_pays_attention_as_the_learners_function_does(model):
+    def scaled_dot_product_attention(q, k, v, mask=None):
+        return v * 0.0
+
+    before, fused = model(ids), attention.fused_attention
+    with using(scaled_dot_product_attention):
+        assert (model(ids) - before).abs().max() > 1e-6
+    assert attention.fused_attention is fused and model(ids).equal(before)
+
+
 def test_the_library_is_itself_again_after_an_error():
     before = rope.apply_rope
     with pytest.raises(KeyboardInterrupt), using(apply_rope):

@@ -48,6 +48,23 @@ def test_attention_equals_torch_on_every_case_of_its_exercise():
         assert_close(attention.scaled_dot_product_attention(q, k, v, mask), theirs)
 
 
+def test_the_fused_kernel_equals_the_formula_on_every_case_of_its_exercise():
+    for case in trials.cases("scaled_dot_product_attention"):
+        q, k, v, mask = (case.args.get(name) for name in ("q", "k", "v", "mask"))
+        assert_close(attention.fused_attention(q, k, v, mask), attention.scaled_dot_product_attention(q, k, v, mask))
+
+
+@pytest.mark.parametrize("length", [1, 7, 67, 257], ids=lambda n: f"{n} keys")
+def test_the_fused_kernel_has_the_gradients_of_the_formula(length):
+    generator, mask = torch.Generator().manual_seed(0), torch.ones(B, 1, length, length, dtype=torch.bool).tril()
+    mask[1, :, :, : length // 2] = False  # padding on the left, whose queries see nothing
+    drawn = [torch.randn(B, H, length, D, generator=generator, dtype=torch.float64) for _ in range(4)]
+    *qkv, toward = (x.requires_grad_() for x in drawn)
+    sides = [f(*qkv, mask) for f in (attention.fused_attention, attention.scaled_dot_product_attention)]
+    assert_close(*sides)
+    assert_close(*(torch.autograd.grad(out, qkv, toward) for out in sides))
+
+
 def test_the_order_of_keys_is_irrelevant_without_a_mask(qkv):
     q, k, v = qkv
     order = torch.randperm(S, generator=torch.Generator().manual_seed(1))
@@ -140,9 +157,12 @@ def test_channels_that_do_not_split_name_the_nearest_width():
     ],
 )
 def test_a_mask_of_the_wrong_kind_is_refused_without_the_shape_checker_too(qkv, mask, remedy):
-    bare = inspect.unwrap(attention.attention_weights)  # as in a notebook, where no hook checks shapes
+    # As in a notebook, where no hook checks shapes.
+    bare, fused = inspect.unwrap(attention.attention_weights), inspect.unwrap(attention.fused_attention)
     with pytest.raises(ValueError, match=remedy):
         bare(*qkv[:2], mask)
+    with pytest.raises(ValueError, match=remedy):
+        fused(*qkv, mask)
 
 
 def test_a_padding_mask_of_one_row_holds_for_every_query(qkv):

@@ -167,6 +167,13 @@ def test_writing_keeps_no_graph(model):
     assert seen == [False, False]
 
 
+def test_what_was_written_can_be_trained_on(model):
+    ids = generate.generate(model, prompt(2, 3), 5)
+    model(ids).sum().backward()
+    assert model.model.embed_tokens.weight.grad.isfinite().all()
+    model.zero_grad()
+
+
 def test_a_bfloat16_model_writes_with_a_bfloat16_cache(model):
     half = copy.deepcopy(model).bfloat16()
     assert generate.generate(half, prompt(2, 5), 3, temperature=0.0).shape == (2, 8)

@@ -86,8 +86,7 @@ def _leading(rng: torch.Generator) -> list[Case]:
 
 
 def _no_key(rng: torch.Generator) -> list[Case]:
-    mask = torch.tensor([[False, False], [True, False]])
-    return [_case({**_qkv(rng, T=2, S=2, D=2, Dv=1), "mask": mask}, "query 0 may see no key")]
+    return [_case({**_qkv(rng, 2, 2, 2, 1), "mask": torch.tensor([[False] * 2, [True, False]])}, "query 0 sees no key")]
 
 
 _wrong = partial(parts.mistake, _reference)
@@ -100,6 +99,7 @@ EXERCISE = exercise.Implement(
     number="1.3",
     title="Average the values by how well query and key agree",
     library=attention.scaled_dot_product_attention,
+    faster=attention.fused_attention,
     in_model=True,
     reference=_reference,
     also_closed=(attention.attention_weights, loops.attention),
