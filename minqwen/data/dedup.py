@@ -98,22 +98,19 @@ class _Pairs:
     def __init__(self, texts: Sequence, places: list[int], threshold: float, n: int):
         self.texts, self.places, self.threshold, self.n = texts, places, threshold, n
         self.left: tuple[int, set[str]] = (-1, set())
-        self.unlike: set[tuple[int, int]] = set()
+        self.seen: dict[tuple[int, int], float] = {}  # a pair may meet in many bands
 
     def similarity(self, i: int, j: int) -> float:
         if i == j:
             return 1.0
-        if self.left[0] != i:
-            self.left = (i, self._shingles(i))
-        return jaccard(self.left[1], self._shingles(j))
+        if (i, j) not in self.seen:
+            if self.left[0] != i:
+                self.left = (i, self._shingles(i))
+            self.seen[i, j] = jaccard(self.left[1], self._shingles(j))
+        return self.seen[i, j]
 
     def are_alike(self, i: int, j: int) -> bool:
-        if (i, j) in self.unlike:  # seen in another band
-            return False
-        alike = self.similarity(i, j) >= self.threshold
-        if not alike:
-            self.unlike.add((i, j))
-        return alike
+        return self.similarity(i, j) >= self.threshold
 
     def _shingles(self, i: int) -> set[str]:
         return minhash.shingle(_normal(self.texts, self.places[i]), self.n)

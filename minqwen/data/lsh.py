@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float, UInt32
 
-POINTS = 2001  # on each side of the threshold: more give the same bands
+POINTS = 501  # on each side of the threshold: more give the same bands
 
 
 def collision_probability(s: Float[np.ndarray, "*n"] | float, b: int, r: int) -> Float[np.ndarray, "*n"] | float:

@@ -22,8 +22,7 @@ def normalize_text(text: str) -> str:
     """
     if text.isascii():  # the same, five times as fast
         return " ".join(text.lower().translate(ASCII_SIGNS).split())
-    text = INVISIBLE.sub("", text)
-    for _ in range(2):  # folding may leave characters that NFKC composes, and those may fold again
-        text = unicodedata.normalize("NFKC", text).casefold()
-    text = unicodedata.normalize("NFKC", text)
+    text, before = INVISIBLE.sub("", text), ""
+    while text != before:  # folding may leave characters that NFKC composes, and those may fold again
+        text, before = unicodedata.normalize("NFKC", text).casefold(), text
     return BETWEEN_WORDS.sub(" ", text).strip()

@@ -4,7 +4,7 @@ import sys
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minqwen.data import clusters
@@ -22,11 +22,13 @@ def components(n: int, pairs: set[tuple[int, int]]) -> list[int]:
     return [min(each) for each in reach]
 
 
+@settings(deadline=None)
 @given(edges)
 def test_clusters_are_connected_components_named_by_their_smallest(pairs):
     assert clusters.clusters(N, pairs) == components(N, pairs)
 
 
+@settings(deadline=None)
 @given(st.permutations([(0, 5), (5, 3), (7, 8), (8, 9), (3, 9), (10, 2)]))
 def test_the_order_of_the_pairs_does_not_matter(pairs):
     assert clusters.clusters(N, pairs) == [0, 1, 2, 0, 4, 0, 6, 0, 0, 0, 2]
@@ -39,6 +41,7 @@ def test_a_chain_far_deeper_than_pythons_stack_is_walked(turn):
     assert clusters.clusters(n, pairs) == [0] * n
 
 
+@settings(deadline=None)
 @given(buckets, edges)
 def test_chains_are_the_clusters_of_all_pairs_that_share_a_bucket_and_are_alike(buckets, alike):
     candidates = {tuple(sorted(pair)) for bucket in buckets for pair in combinations(bucket, 2)}
@@ -56,6 +59,7 @@ def test_two_verified_pairs_in_one_bucket_stay_two_clusters():
     assert clusters.chains(4, [[0, 1, 2, 3]], lambda i, j: (i, j) in verified) == [0, 1, 0, 1]
 
 
+@settings(deadline=None)
 @given(edges)
 def test_a_member_of_a_star_is_like_its_centre_and_centres_of_a_cluster_are_unlike(alike):
     roots = components(N, alike)

@@ -1,7 +1,7 @@
 """Oracle: a search for the words in the text, written as a loop over every place."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minqwen.data import decontaminate
@@ -46,6 +46,7 @@ def test_items_too_short_to_be_told_from_a_phrase_are_named():
 words = st.lists(st.sampled_from("abc"), max_size=12)
 
 
+@settings(deadline=None)
 @given(st.lists(words, max_size=4), words, st.integers(1, 5))
 def test_overlaps_are_those_of_a_search_at_every_place(items, text, n):
     tests = decontaminate.collect_ngrams([" ".join(item) for item in items], n, shortest=1)

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 from datasketch.lsh import _optimal_param
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -56,6 +56,7 @@ def test_caring_only_for_one_kind_of_error_gives_the_most_and_the_least_cautious
 signatures = st.integers(0, 9).flatmap(lambda n: arrays(np.uint32, (n, 12), elements=st.integers(0, 2)))
 
 
+@settings(deadline=None)
 @given(signatures, st.sampled_from([(1, 12), (2, 6), (3, 4), (4, 3), (5, 2), (12, 1), (2, 3)]))
 def test_candidates_are_the_pairs_that_agree_on_a_whole_band(signatures, bands):
     b, r = bands

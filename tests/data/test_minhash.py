@@ -1,7 +1,10 @@
 """Oracles: Python's whole numbers without overflow, datasketch 2 with the same permutations, exact Jaccard by sets."""
 
+import unicodedata
+
 import numpy as np
 import pytest
+import regex
 import xxhash
 from datasketch import MinHash
 from hypothesis import given, settings
@@ -35,11 +38,21 @@ def test_shingles_are_runs_of_tokens(text, unit, expected):
     assert minhash.shingle(text.lower(), 3, unit) == expected
 
 
+def test_every_letter_of_a_script_without_blanks_is_a_token_and_no_other_is():
+    letters = [chr(i) for i in range(0x34000) if unicodedata.category(chr(i))[0] in "LN"]
+    unspaced = [c for c in letters if regex.match(r"[\p{Han}\p{Hiragana}\p{Katakana}ー]", c)]
+    assert len(unspaced) > 90_000
+    assert minhash.tokens("".join(unspaced)) == unspaced
+    others = [c for c in letters if not regex.match(r"[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}]", c)]
+    assert minhash.tokens("".join(others)) == ["".join(others)]
+
+
 def test_the_borders_of_words_are_part_of_a_shingle():
     assert minhash.shingle("ab c", 2, "word") != minhash.shingle("a bc", 2, "word")
 
 
 @pytest.mark.parametrize("unit", minhash.UNITS)
+@settings(deadline=None)
 @given(text=texts, n=st.integers(1, 7))
 def test_hashing_a_text_is_hashing_its_shingles(unit, text, n):
     hashed = minhash.hash_text(text, n, unit)
@@ -64,6 +77,7 @@ FORMULAS = {
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
+@settings(deadline=None)
 @given(shingles=words, seed=st.integers(0, 2**32 - 1))
 def test_a_signature_is_the_minimum_under_each_permutation(scheme, shingles, seed):
     p = minhash.random_permutations(11, seed, scheme)
@@ -102,6 +116,7 @@ def test_an_even_factor_would_be_no_permutation():
     assert (minhash.random_permutations(1000, 3).a % 2 == 1).all()
 
 
+@settings(deadline=None)
 @given(words, words)
 def test_the_signature_of_a_union_is_the_minimum_of_both(a, b):
     p = minhash.random_permutations(17)

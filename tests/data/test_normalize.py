@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minqwen.data import normalize
@@ -36,12 +36,14 @@ def test_texts_that_read_the_same_become_the_same(text, normal):
 anything = st.text(st.characters(codec=None, exclude_categories=["Cn"]))
 
 
+@settings(deadline=None)
 @given(anything)
 def test_a_normal_form_is_its_own_normal_form(text):
     normal = normalize.normalize_text(text)
     assert normalize.normalize_text(normal) == normal
 
 
+@settings(deadline=None)
 @given(anything)
 def test_only_letters_marks_digits_and_single_blanks_are_left(text):
     normal = normalize.normalize_text(text)
@@ -49,6 +51,7 @@ def test_only_letters_marks_digits_and_single_blanks_are_left(text):
     assert normal == " ".join(normal.split(" ")).strip(" ") and "  " not in normal
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(max_codepoint=127)))
 def test_the_short_way_for_ascii_is_the_long_way(text):
     assert f"{normalize.normalize_text(text)} 月".lstrip() == normalize.normalize_text(f"{text} 月")
