@@ -4,6 +4,7 @@ Everything that a learner's function may do is met here: it may raise, exit, pri
 back, or change torch's settings. Only an interrupt from the keyboard gets through, and leaves all as it was.
 """
 
+import copy
 import inspect
 import traceback
 import warnings
@@ -70,9 +71,10 @@ def _judge(result: Any, given: dict[str, Any], case: Case, exercise: Exercise, p
     except TypeError as error:
         return Reply(kind="type", fault=f"it {error}", printed=printed)
     for name, before in case.args.items():
-        if isinstance(before, Tensor) and _changed(given[name], before):
+        if isinstance(before, Tensor | list | dict) and _changed(given[name], before):
+            new = type(before).__name__.lower()
             also = " and returned it" if _shares(result, given[name]) else ""
-            fault = f"it changed its argument {name} in place{also}; the caller still needs {name}: take a new tensor"
+            fault = f"it changed its argument {name} in place{also}; the caller still needs {name}: take a new {new}"
             return Reply(raw, kind=f"changed {name}", fault=fault, printed=printed)
     for name, x in given.items():
         if not exercise.may_view and _shares(result, x):
@@ -90,7 +92,9 @@ def _judge(result: Any, given: dict[str, Any], case: Case, exercise: Exercise, p
     return Reply(raw, plain.to_plain(case.read(result)) if case.read else raw, printed=printed)
 
 
-def _changed(after: Any, before: Tensor) -> bool:
+def _changed(after: Any, before: Tensor | list | dict) -> bool:
+    if not isinstance(before, Tensor):
+        return after != before
     return type(after) is not Tensor or _version(after) > 0 or plain.to_plain(after) != plain.to_plain(before)
 
 
@@ -104,7 +108,7 @@ def _in_short(case: Case) -> str:
 
 
 def _copy(x: Any, needs_grad: bool) -> Any:
-    return x.clone().requires_grad_(needs_grad) if isinstance(x, Tensor) else x
+    return x.clone().requires_grad_(needs_grad) if isinstance(x, Tensor) else copy.deepcopy(x)
 
 
 def _reached(result: Any, x: Tensor) -> bool:

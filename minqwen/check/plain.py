@@ -1,10 +1,12 @@
 """Results as plain data, and their comparison, in a way that the compared things cannot influence.
 
 A class may define `==` so that it is always true, and `torch.allclose` may be replaced by `lambda *_: True`. So
-nothing here asks a result about itself: it must be exactly a tensor or a number of Python's, its numbers are taken out
-by methods of torch that were looked up when this module was imported, and they are compared as Python floats.
+nothing here asks a result about itself: it must be exactly a tensor, or a number, string, list or dict of Python's; its
+numbers are taken out by methods of torch that were looked up when this module was imported, and they are compared as
+Python floats.
 """
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from math import isinf, isnan
 from typing import Any
@@ -18,11 +20,15 @@ _get_device, _get_layout = torch._C.TensorBase.device.__get__, torch._C.TensorBa
 
 # Relative and absolute tolerance. Sums in another order move the last digit or two, mistakes move the first.
 TOLERANCES = {"float64": 1e-8, "float32": 1e-5, "float16": 1e-2, "bfloat16": 2e-2, "float": 1e-6}
+COLLECTIONS = (list, tuple, dict, Counter, defaultdict)
 
 
 @dataclass(frozen=True)
 class Plain:
-    """A tensor or number as its type, its shape and a flat list of Python numbers."""
+    """A tensor or number as its type, its shape and a flat list of Python numbers.
+
+    A list, a tuple too, has its entries as values, a dict its (key, value) pairs in order, a string itself; no shape.
+    """
 
     type: str
     shape: tuple[int, ...] | None
@@ -30,7 +36,7 @@ class Plain:
 
 
 def to_plain(x: Any) -> Plain:
-    """The numbers of x; TypeError, in words for the learner, if x is no plain tensor and no plain number."""
+    """The numbers of x; TypeError, in words for the learner, if x is no plain tensor, number, string, list or dict."""
     if type(x) is Tensor:
         if _get_device(x).type != "cpu" or _get_layout(x) is not torch.strided:
             raise TypeError(
@@ -40,15 +46,38 @@ def to_plain(x: Any) -> Plain:
         return Plain(name, tuple(_size(x)), _tolist(_reshape(_detach(x), (-1,))))
     if type(x) in (bool, int, float):
         return Plain(type(x).__name__, None, [x])
+    if type(x) in (str, bytes):
+        return Plain(type(x).__name__, None, [x])
+    if type(x) in COLLECTIONS:
+        return _collection(x)
     if x is None:
         raise TypeError("returned None: is the return missing?")
     kind = f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
     raise TypeError(f"returned a {kind}; a plain torch.Tensor (or number) is wanted")
 
 
+def _collection(x: Any) -> Plain:
+    try:
+        if type(x) in (list, tuple):
+            return Plain("list", None, [_entry(value) for value in x])
+        return Plain("dict", None, sorted((_entry(pair) for pair in dict.items(x)), key=repr))
+    except RecursionError:
+        raise TypeError("returned a list or dict that holds itself") from None
+
+
+def _entry(x: Any) -> Any:
+    """What stands in a list or a dict: a string or a number, or again a list, here a tuple, or a dict, its pairs."""
+    if type(x) in (bool, int, float, str, bytes) or x is None:
+        return x
+    if type(x) in COLLECTIONS:
+        return tuple(to_plain(x).values)
+    raise TypeError(f"returned a list or dict that holds a {type(x).__qualname__}; plain numbers or strings are wanted")
+
+
 def same(actual: Plain, expected: Plain) -> bool:
-    """Whether type and shape agree, and every number up to rounding."""
-    return (actual.type, actual.shape) == (expected.type, expected.shape) and not wrong_places(actual, expected)
+    """Whether type, shape and length agree, and every number up to rounding."""
+    kind = (actual.type, actual.shape, len(actual.values))
+    return kind == (expected.type, expected.shape, len(expected.values)) and not wrong_places(actual, expected)
 
 
 def wrong_places(actual: Plain, expected: Plain) -> list[int]:
@@ -58,7 +87,9 @@ def wrong_places(actual: Plain, expected: Plain) -> list[int]:
     return [i for i, (a, e) in enumerate(pairs) if not _close(a, e, tolerance)]
 
 
-def _close(a: float | int, e: float | int, tolerance: float) -> bool:
+def _close(a: Any, e: Any, tolerance: float) -> bool:
+    if not {type(a), type(e)} <= {bool, int, float}:
+        return type(a) is type(e) and a == e
     if isinstance(e, float) and (isnan(e) or isinf(e) or isnan(a) or isinf(a)):
         return a == e or (isnan(a) and isnan(e))
     margin = tolerance * (1 + (e if e > 0 else -e))

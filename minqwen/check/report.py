@@ -79,7 +79,7 @@ def _rows(name: str, x: Any) -> list[str]:
         return [f"  {name:10}None"]
     x = x if isinstance(x, plain.Plain) else plain.to_plain(x)
     if x.shape is None:
-        return [f"  {name:10}{x.values[0]}"]
+        return [f"  {name:10}{_in_one_line(x)}"]
     label = f"  {name:10}{f'{x.type} {x.shape}':18}"
     if not 0 < len(x.values) <= SHOWN:
         return [label]
@@ -95,6 +95,19 @@ def _rows(name: str, x: Any) -> list[str]:
     return lines
 
 
+def _in_one_line(x: plain.Plain) -> str:
+    """A number, string, list or dict; a long one by its beginning and its length."""
+    if x.type in ("list", "dict"):
+        entries = [f"{v[0]!r}: {v[1]!r}" if x.type == "dict" else repr(v) for v in x.values]
+        left, right = "[]" if x.type == "list" else "{}"
+        whole = f"{left}{', '.join(entries)}{right}"
+        count = f"{len(entries)} entries"
+    else:
+        whole = str(x.values[0]) if x.type in ("bool", "int", "float") else repr(x.values[0])
+        count = f"length {len(whole)}"
+    return whole if len(whole) <= WIDTH - 12 else f"{whole[: WIDTH - 40]} ... ({count})"
+
+
 def _number(value: Any) -> str:
     if isinstance(value, float):
         return "0" if -1e-6 < value < 1e-6 else f"{value:.4g}"
@@ -105,6 +118,10 @@ def _difference(yours: plain.Plain, expected: plain.Plain, axes: tuple[str, ...]
     fault = shapes.fault(yours, expected, axes)
     if fault:
         return f"{fault[0].upper()}{fault[1:]}."
+    if expected.type == "dict":
+        return _of_dicts(dict(yours.values), dict(expected.values))
+    if len(yours.values) != len(expected.values):
+        return f"Expected {len(expected.values)} entries, yours has {len(yours.values)}."
     places = plain.wrong_places(yours, expected)
     at, count = places[0], f"{len(places)} of {len(expected.values)}"
     if any(value != value for value in yours.values):
@@ -113,9 +130,20 @@ def _difference(yours: plain.Plain, expected: plain.Plain, axes: tuple[str, ...]
     wanted, given = expected.values[at], yours.values[at]
     if _number(wanted) != _number(given):
         wanted, given = _number(wanted), _number(given)  # else both in full, so that one sees the difference
+    if expected.type == "list":
+        return f"{count} differ, the first at [{at}]: expected {expected.values[at]!r}, yours {yours.values[at]!r}."
     if expected.shape is None:
         return f"Expected {wanted}, yours {given}."
     return f"{count} differ, the first at {_index(at, expected.shape)}: expected {wanted}, yours {given}."
+
+
+def _of_dicts(yours: dict, expected: dict) -> str:
+    for key in expected:
+        if key not in yours:
+            return f"The key {key!r} is missing; expected {expected[key]!r} there."
+        if yours[key] != expected[key]:
+            return f"At {key!r}: expected {expected[key]!r}, yours {yours[key]!r}."
+    return f"The key {next(key for key in yours if key not in expected)!r} should not be there."
 
 
 def _index(flat: int, shape: tuple[int, ...] | None) -> str:

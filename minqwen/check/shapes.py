@@ -5,10 +5,10 @@ from minqwen.check import plain
 
 def fault(yours: plain.Plain, expected: plain.Plain, axes: tuple[str, ...]) -> str:
     """A clause about the result, or nothing if shape and type are right. `axes` are the letters of its last axes."""
-    if yours.shape is None and expected.shape is not None:
-        return f"you returned the {_number(yours)}, but a tensor of shape {expected.shape} is expected"
-    if yours.shape is not None and expected.shape is None:
-        return f"you returned a tensor of shape {yours.shape}, but a plain number is expected"
+    kinds = _kind(yours), _kind(expected)
+    if kinds[0] != kinds[1] or (yours.shape is None) != (expected.shape is None):
+        wanted = f"a tensor of shape {expected.shape}" if expected.shape is not None else f"a {kinds[1]}"
+        return f"you returned {_named(yours)}, but {wanted} is expected"
     if yours.shape != expected.shape:
         exchanged = _exchanged(yours.shape, expected.shape, axes)
         return f"its shape is {yours.shape}, but {expected.shape} is expected{exchanged}"
@@ -17,8 +17,17 @@ def fault(yours: plain.Plain, expected: plain.Plain, axes: tuple[str, ...]) -> s
     return ""
 
 
-def _number(yours: plain.Plain) -> str:
-    return f"{'truth value' if yours.type == 'bool' else 'number'} {yours.values[0]}"
+def _kind(x: plain.Plain) -> str:
+    kinds = {"list": "list", "dict": "dict", "str": "string", "bytes": "byte string"}
+    return kinds.get(x.type, "plain number")
+
+
+def _named(yours: plain.Plain) -> str:
+    if yours.shape is not None:
+        return f"a tensor of shape {yours.shape}"
+    if _kind(yours) != "plain number":
+        return f"a {_kind(yours)}"
+    return f"the {'truth value' if yours.type == 'bool' else 'number'} {yours.values[0]}"
 
 
 def _exchanged(yours: tuple[int, ...], expected: tuple[int, ...], axes: tuple[str, ...]) -> str:

@@ -1,6 +1,7 @@
 """Plain data and its comparison. Oracle: Python's own numbers, written out."""
 
 import math
+from collections import Counter
 
 import pytest
 import torch
@@ -14,15 +15,36 @@ def test_a_tensor_becomes_its_type_its_shape_and_its_numbers():
     assert plain.to_plain(True) == plain.Plain("bool", None, [True])
 
 
+def test_lists_dicts_and_strings_become_their_entries():
+    assert plain.to_plain((1, [2, 3])) == plain.to_plain([1, (2, 3)]) == plain.Plain("list", None, [1, (2, 3)])
+    counted = Counter({(98, 97): 1, (97, 98): 2})
+    assert plain.to_plain(counted) == plain.Plain("dict", None, [((97, 98), 2), ((98, 97), 1)])
+    assert plain.to_plain("月") == plain.Plain("str", None, ["月"])
+
+
 class Subclass(torch.Tensor):
     pass
+
+
+class Agrees(int):
+    def __eq__(self, other):
+        return True
+
+    __hash__ = int.__hash__
+
+
+AROUND: list = []
+AROUND.append(AROUND)
 
 
 @pytest.mark.parametrize(
     ("x", "words"),
     [
         (None, "is the return missing?"),
-        ([1.0], "returned a list; a plain torch.Tensor"),
+        ({1.0}, "returned a set; a plain torch.Tensor"),
+        ([torch.zeros(2)], "returned a list or dict that holds a Tensor; plain numbers"),
+        ({"a": [object()]}, "returned a list or dict that holds a object"),
+        (AROUND, "returned a list or dict that holds itself"),
         (torch.zeros(2).as_subclass(Subclass), "Subclass; a plain torch.Tensor"),
         (torch.zeros(2, device="meta"), "an ordinary one on cpu is wanted"),
         (torch.zeros(2, 2).to_sparse(), "an ordinary one on cpu is wanted"),
@@ -48,6 +70,30 @@ def test_what_is_no_plain_tensor_is_refused_in_words(x, words):
 )
 def test_numbers_are_the_same_up_to_rounding(a, b, same):
     assert plain.same(plain.to_plain(torch.tensor([a])), plain.to_plain(torch.tensor([b]))) is same
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        pytest.param([1, 2], (1, 2), True, id="a tuple is a list"),
+        pytest.param([1, 2], [1, 2, 2], False, id="a longer list"),
+        pytest.param([1, 2], [2, 1], False, id="another order"),
+        pytest.param(["1"], [1], False, id="a string is no number"),
+        pytest.param([1.0], [1.0 + 1e-9], False, id="entries are compared exactly"),
+        pytest.param({"a": 1, "b": 2}, {"b": 2, "a": 1}, True, id="a dict has no order"),
+        pytest.param({"a": 1}, {"a": 2}, False, id="another value"),
+        pytest.param({"a": 1}, {"b": 1}, False, id="another key"),
+        pytest.param({}, [], False, id="a dict is no list"),
+        pytest.param("a", b"a", False, id="bytes are no string"),
+    ],
+)
+def test_lists_and_dicts_are_the_same_if_their_entries_are(a, b, same):
+    assert plain.same(plain.to_plain(a), plain.to_plain(b)) is same
+
+
+def test_an_entry_that_says_it_equals_everything_is_refused():
+    with pytest.raises(TypeError, match="holds a Agrees"):
+        plain.to_plain([Agrees(3)])
 
 
 @pytest.mark.parametrize("sign", [1, -1])

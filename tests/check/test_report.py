@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import pytest
 import torch
 
 from minqwen.check import EXERCISES, check, parts, plain, report, trials
@@ -99,3 +100,34 @@ def test_a_plain_number_has_no_axes_and_is_shown_as_it_is():
     done = trials.run_tests(found, lambda d_model: 2 * d_model)
     text = report.failed(found, done, None, 0)
     assert "  d_model   2048\n  expected  5504\n  yours     4096\n\n  Expected 5504, yours 4096.\n" in text
+
+
+@pytest.mark.parametrize(
+    ("yours", "expected", "words"),
+    [
+        pytest.param([1, 2], [1, 3], "1 of 2 differ, the first at [1]: expected 3, yours 2.", id="an entry"),
+        pytest.param([1], [1, 3], "Expected 2 entries, yours has 1.", id="too few"),
+        pytest.param(["a"], ["月"], "1 of 1 differ, the first at [0]: expected '月', yours 'a'.", id="a string"),
+        pytest.param({}, {(1, 2): 3}, "The key (1, 2) is missing; expected 3 there.", id="a key too few"),
+        pytest.param({(1, 2): 3}, {}, "The key (1, 2) should not be there.", id="a key too many"),
+        pytest.param({"a": 3}, {"a": 4}, "At 'a': expected 4, yours 3.", id="another value"),
+        pytest.param([1], {1: 1}, "You returned a list, but a dict is expected.", id="another kind"),
+    ],
+)
+def test_lists_and_dicts_differ_in_words(yours, expected, words):
+    assert difference(yours, expected) == words
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        pytest.param([1, (2, 3)], "[1, (2, 3)]", id="list"),
+        pytest.param({b"a": 1}, "{b'a': 1}", id="dict"),
+        pytest.param("月\n", r"'月\n'", id="string"),
+        pytest.param([], "[]", id="nothing"),
+        pytest.param(list(range(500)), "... (500 entries)", id="a long list"),
+    ],
+)
+def test_lists_dicts_and_strings_are_shown_in_one_line(x, words):
+    (line,) = report._rows("x", x)
+    assert line.startswith("  x         ") and line.endswith(words) and len(line) <= 100

@@ -21,6 +21,11 @@ TD = ("T", "D")
         pytest.param(torch.zeros(3, 2), torch.zeros(2, 3), TD, ": that is (D, T), and it should be (T, D)", id="named"),
         pytest.param(torch.zeros(3, 2), torch.zeros(2, 3), ("D",), ": the same sizes in another order", id="unnamed"),
         pytest.param(torch.zeros(3, 2, 2), torch.zeros(2, 2, 3), ("H", *TD), ": the same sizes", id="which of two"),
+        pytest.param([1], torch.zeros(2), (), "you returned a list, but a tensor of shape (2,) is exp", id="list"),
+        pytest.param(torch.zeros(2), [1], (), "you returned a tensor of shape (2,), but a list is", id="no list"),
+        pytest.param([1], {1: 2}, (), "you returned a list, but a dict is expected", id="no dict"),
+        pytest.param(3, "a", (), "you returned the number 3, but a string is expected", id="no string"),
+        pytest.param([1], [1, 2], (), "", id="a list of another length is told by its entries"),
         pytest.param(torch.zeros(2).bool(), torch.zeros(2), (), "its type is bool, but float32 is expected", id="type"),
     ],
 )
