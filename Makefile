@@ -16,8 +16,9 @@ check: ## what needs no test run: format, lint, stale notebooks
 	$(PYTHON) -m ruff check
 	$(PYTHON) tools/build.py check
 
-bench: ## speed and memory beside transformers, into benchmarks/RESULTS.md; some minutes on a quiet machine
+bench: ## speed and memory beside peers, into benchmarks/RESULTS*.md; some minutes on a quiet machine
 	$(PYTHON) benchmarks/run.py
+	$(PYTHON) benchmarks/tokenizing.py
 
 assets: ## corpus, vocabularies, checkpoint; each step says how long it takes before it starts
 	$(PYTHON) tools/assets.py corpus

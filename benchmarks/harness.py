@@ -55,7 +55,7 @@ class Row:
         return value >= self.goal.value if self.goal.sign == "≥" else value <= self.goal.value
 
     def markdown(self) -> str:
-        """| what | ours | transformers | ratio | goal | reached |"""
+        """| what | ours | the peer | ratio | goal | reached |"""
         ratio = f"{self.ratio:.2f}" if self.peer else ""
         goal, reached = "", ""
         if self.goal:
@@ -67,14 +67,15 @@ class Row:
 
 
 class Table(NamedTuple):
-    """A section of RESULTS.md."""
+    """A section of a file of results."""
 
     rows: list[Row]
     settings: list[str]  # one sentence each: shapes, what was tried, what is counted
+    peer: str = "transformers"
 
     def markdown(self) -> str:
         """The rows under their heading, then the settings as a list."""
-        head = ["| | ours | transformers | ratio | goal | reached |", "| --- | --- | --- | --: | --- | --- |"]
+        head = [f"| | ours | {self.peer} | ratio | goal | reached |", "| --- | --- | --- | --: | --- | --- |"]
         settings = [f"- {line}" for line in self.settings]
         return "\n".join([*head, *(row.markdown() for row in self.rows), "", *settings])
 
@@ -130,14 +131,14 @@ def _call(module: str, function: str, arguments: tuple) -> Any:
     return getattr(importlib.import_module(module), function)(*arguments)
 
 
-def machine() -> str:
+def machine(packages: tuple[str, ...] = ("torch", "transformers")) -> str:
     """What the numbers depend on, in one line."""
     names = [line.split(":")[1].strip() for line in cpu_info() if line.startswith("model name")]
-    packages = ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "transformers"))
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in packages)
     return (
         f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores, {platform.system()} "
         f"{platform.machine()}; OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'not set')}; "
-        f"Python {platform.python_version()}, {packages}"
+        f"Python {platform.python_version()}, {versions}"
     )
 
 
