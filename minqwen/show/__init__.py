@@ -2,6 +2,7 @@
 
 from minqwen.show.attention_html import attention_page
 from minqwen.show.attention_view import inspector
+from minqwen.show.compression_view import compression_plot
 from minqwen.show.explorer import explore
 from minqwen.show.family import FAMILY, family_table, lineage
 from minqwen.show.heads import (
@@ -19,6 +20,7 @@ from minqwen.show.rope_view import rope_clock, rope_clock_plot, wavelengths
 from minqwen.show.run_plots import bands, intervals
 from minqwen.show.runs import paired_difference, read_log
 from minqwen.show.tables import table
+from minqwen.show.token_view import token_explorer, tokens_plot
 
 __all__ = [
     "FAMILY",
@@ -27,6 +29,7 @@ __all__ = [
     "attention_page",
     "bands",
     "bars",
+    "compression_plot",
     "contributions",
     "course_map",
     "curves",
@@ -47,5 +50,7 @@ __all__ = [
     "rope_clock_plot",
     "shapes",
     "table",
+    "token_explorer",
+    "tokens_plot",
     "wavelengths",
 ]
