@@ -7,6 +7,7 @@ import torch
 
 from minqwen.check import EXERCISES, check, using
 from minqwen.model import Qwen, QwenConfig, attention, rope
+from minqwen.tokenizer import bpe
 
 
 def apply_rope(x, angles):
@@ -28,7 +29,7 @@ ids = torch.tensor([[3, 1, 4, 1, 5]])
 
 
 @pytest.mark.parametrize("name", [e.name for e in EXERCISES.values() if e.kind == "implement"])
-def test_the_model_runs_on_the_functions_that_say_so_and_on_no_other(name, model):
+def test_model_tokenizer_and_trainer_run_on_the_functions_that_say_so_and_on_no_other(name, model):
     def learners(*args, **kwargs):
         raise NotImplementedError("the learner's")
 
@@ -36,6 +37,7 @@ def test_the_model_runs_on_the_functions_that_say_so_and_on_no_other(name, model
     called = pytest.raises(NotImplementedError, match="the learner's")
     with using(learners), called if EXERCISES[name].in_model else contextlib.nullcontext():
         model(ids)
+        bpe.train_bpe("a a", 273).encode("a")
 
 
 def test_the_model_runs_on_the_learners_function_inside_the_block_only(model):
