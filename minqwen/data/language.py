@@ -10,6 +10,8 @@ from typing import NamedTuple
 READ = 2000  # characters; more makes nothing surer
 MIN_CONFIDENCE = 0.65  # FineWeb's (Penedo et al. 2024, arXiv:2406.17557, section 3.3)
 OURS = {"en": "en", "zh": "zh", "wuu": "zh", "yue": "zh"}  # written Wu and Cantonese share most of the characters
+# Wide letters would look like some other script; wide signs stay, for they speak of Chinese.
+NARROW = {code: code - 0xFEE0 for code in [*range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B)]}
 
 
 class Guess(NamedTuple):
@@ -31,9 +33,8 @@ class Identifier:
 
     def __call__(self, text: str, min_confidence: float = MIN_CONFIDENCE) -> Guess:
         """The likeliest language; "other" below `min_confidence`, and for a text without a word."""
-        line = " ".join(
-            text[:READ].encode("utf-8", "replace").decode().split()
-        )  # it reads one line, without half letters
+        given = text[:READ].translate(NARROW)
+        line = " ".join(given.encode("utf-8", "replace").decode().split())  # it reads one line, without half letters
         if not any(c.isalpha() for c in line):
             return Guess("other", 0.0, "")
         [best] = self._detector.detect(line, model="lite", k=1) or [{"lang": "", "score": 0.0}]

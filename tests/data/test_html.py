@@ -89,6 +89,15 @@ def test_known_trouble_of_the_extractor_is_no_trouble_here(body, kept):
     assert [each for each in kept if each not in text] == []
 
 
+def test_a_table_for_layout_says_nothing_twice_and_a_table_of_numbers_stays():
+    cells = "".join(f"<div>{sentence}</div>" for sentence in CHINESE)
+    row = f"<td><ul><li><a href='/'>首页</a></li></ul></td><td><div class='entry-content'>{cells}</div></td>"
+    assert html.extract(f"<html><body><table><tr>{row}</tr></table></body></html>".encode()).text.split("\n") == CHINESE
+    rows = "<table><tr><td>Ship</td><td>Guests</td></tr><tr><td>Ada</td><td>17</td></tr></table>"
+    text = html.extract(page(SENTENCES, after="").replace("</article>", f"{rows}</article>").encode()).text
+    assert text.split("\n")[:4] == SENTENCES and "Ada" in text and "17" in text
+
+
 def test_a_first_paragraph_of_the_class_teaser_is_lost():
     # Report 164 of trafilatura, still so in 2.3. When this fails, it belongs to the cases above.
     text = html.extract(page(SENTENCES[1:], f"<p class='teaser'>{SENTENCES[0]}</p>").encode()).text
