@@ -9,7 +9,7 @@ The letters of every shape in this package:
 Contents, in the order of the Qwen Technical Report (arXiv:2309.16609):
 
     tokenizer   section 2.2: byte-level BPE
-    data        section 2.1: the corpus, near-duplicates, decontamination
+    data        section 2.1: the corpus, and how a crawl becomes one: reading, near-duplicates, rules, decontamination
     model       sections 2.3 and 2.4: the Transformer and its training
     check       exercises that say which mistake was made
     show        pictures and controls
