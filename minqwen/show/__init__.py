@@ -5,6 +5,7 @@ from minqwen.show.attention_view import inspector
 from minqwen.show.compression_view import compression_plot
 from minqwen.show.explorer import explore
 from minqwen.show.family import FAMILY, family_table, lineage
+from minqwen.show.funnel_view import funnel
 from minqwen.show.heads import (
     ablate_heads,
     attention_maps,
@@ -16,6 +17,7 @@ from minqwen.show.heads import (
 from minqwen.show.overview import course_map, lessons
 from minqwen.show.plots import bars, curves, heatmap, shapes
 from minqwen.show.predictions import next_tokens
+from minqwen.show.review_view import reviewer
 from minqwen.show.rope_view import rope_clock, rope_clock_plot, wavelengths
 from minqwen.show.run_plots import bands, intervals
 from minqwen.show.runs import paired_difference, read_log
@@ -36,6 +38,7 @@ __all__ = [
     "explore",
     "family_table",
     "first_token_score",
+    "funnel",
     "heatmap",
     "induction_score",
     "inspector",
@@ -46,6 +49,7 @@ __all__ = [
     "paired_difference",
     "previous_token_score",
     "read_log",
+    "reviewer",
     "rope_clock",
     "rope_clock_plot",
     "shapes",
