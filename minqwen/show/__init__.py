@@ -2,6 +2,7 @@
 
 from minqwen.show.attention_html import attention_page
 from minqwen.show.attention_view import inspector
+from minqwen.show.band_view import s_curve, s_curve_plot
 from minqwen.show.compression_view import compression_plot
 from minqwen.show.explorer import explore
 from minqwen.show.family import FAMILY, family_table, lineage
@@ -52,6 +53,8 @@ __all__ = [
     "reviewer",
     "rope_clock",
     "rope_clock_plot",
+    "s_curve",
+    "s_curve_plot",
     "shapes",
     "table",
     "token_explorer",
