@@ -19,6 +19,7 @@ check: ## what needs no test run: format, lint, stale notebooks
 bench: ## speed and memory beside peers, into benchmarks/RESULTS*.md; some minutes on a quiet machine
 	$(PYTHON) benchmarks/run.py
 	$(PYTHON) benchmarks/tokenizing.py
+	$(PYTHON) benchmarks/deduplication.py
 
 assets: ## corpus, vocabularies, checkpoint; each step says how long it takes before it starts
 	$(PYTHON) tools/assets.py corpus

@@ -107,16 +107,18 @@ class Rounds(NamedTuple):
         return [[amount / seconds for seconds in self.seconds[name]] for name in ("ours", "peer")]
 
 
-def interleave(runs: dict[str, Callable[[], Any]], rounds: int) -> Rounds:
+def interleave(
+    runs: dict[str, Callable[[], Any]], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> Rounds:
     """Time each run once a round, after a round of warm-up; every other round goes backwards."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for i in range(rounds + 1):
         if i == 1:
             wall, cpu = time.perf_counter(), time.process_time()
         for name in list(runs)[:: 1 if i % 2 else -1]:
-            started = time.perf_counter()
+            started = clock()
             runs[name]()
-            seconds[name].append(time.perf_counter() - started)
+            seconds[name].append(clock() - started)
     cores = (time.process_time() - cpu) / (time.perf_counter() - wall)
     return Rounds({name: values[1:] for name, values in seconds.items()}, cores)
 
