@@ -77,7 +77,8 @@ def training(size: int = 1_000_000, n_merges: int = 3_824, rounds: int = 5) -> T
         Row("tokens in common", "%", [common]),
     ]
     settings = [
-        f"{len(text.encode()):,} bytes of the training split, half English, half Chinese; {n_merges:,} merges.",
+        f"{len(text.encode()):,} bytes of the training split, half English, half Chinese; {n_merges:,} merges. Cutting "
+        "the text into words and counting them is part of it, on both sides.",
         "Among equally common pairs both take the smallest ids; `tokenizers` numbers the 256 bytes in another order, "
         "so some equals are taken otherwise. Where the orders agree, the tests find the same merges, one by one.",
         quiet(rounds, timed.cores),
@@ -95,7 +96,7 @@ def in_bytes(token: str) -> bytes:
 
 
 def teaching(size: int = 300_000, n_merges: int = 512, rounds: int = 1) -> Table:
-    """Seconds beside the trainer that tiktoken ships for teaching, which counts all pairs anew for each merge."""
+    """Merges a second beside tiktoken's trainer for teaching, which counts all pairs anew for each merge."""
     from tiktoken import _educational
 
     from minqwen.tokenizer import bpe, pretokenize
@@ -106,7 +107,7 @@ def teaching(size: int = 300_000, n_merges: int = 512, rounds: int = 1) -> Table
         "peer": lambda: _educational.bpe_train(text, 256 + n_merges, pretokenize.PATTERN, visualise=None),
     }
     timed = interleave(runs, rounds)
-    rows = [Row("training", "s", timed.seconds["ours"], timed.seconds["peer"], Goal("ratio", "≤", 0.02))]
+    rows = [Row("training", "merges/s", *timed.speeds(n_merges), Goal("ratio", "≥", 50))]
     settings = [f"{len(text.encode()):,} bytes of English, {n_merges} merges.", quiet(rounds, timed.cores)]
     return Table(rows, settings, "tiktoken")
 
