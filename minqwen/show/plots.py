@@ -185,7 +185,7 @@ def _label_ends(ax: Axes) -> None:
 
 
 def _spread(heights: Sequence[float], gap: float) -> list[float]:
-    """The heights, order kept, with neighbours at least `gap` apart and the whole still centred."""
+    """The heights, order kept, with neighbours at least `gap` apart, still centred as far as 0 to 1 allows."""
     order = np.argsort(heights, kind="stable")
     wanted = np.asarray(heights)[order]
     raised = wanted.copy()
@@ -195,5 +195,6 @@ def _spread(heights: Sequence[float], gap: float) -> list[float]:
     for i in range(len(lowered) - 2, -1, -1):
         lowered[i] = min(lowered[i], lowered[i + 1] - gap)
     places = np.empty(len(wanted))
-    places[order] = (raised + lowered) / 2
+    room = np.arange(len(wanted)) * gap
+    places[order] = np.clip((raised + lowered) / 2, room, 1 - room[::-1])
     return places.tolist()

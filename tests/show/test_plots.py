@@ -91,6 +91,8 @@ def test_log_axes_write_plain_numbers():
     [
         pytest.param([0.1, 0.9], [0.1, 0.9], id="far apart: untouched"),
         pytest.param([0.5, 0.5], [0.45, 0.55], id="equal: moved apart around their place"),
+        pytest.param([0.02, 0.0, 0.9], [0.1, 0.0, 0.9], id="at the bottom: not below it"),
+        pytest.param([1.0, 0.98, 1.0], [0.9, 0.8, 1.0], id="at the top: not above it"),
         pytest.param([0.8, 0.2, 0.5], [0.8, 0.2, 0.5], id="in any order"),
     ],
 )
