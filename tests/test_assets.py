@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 import assets as asset_builder
+import evidence
 import minqwen.assets
 import texts
 from minqwen import assets
 from minqwen.data import corpus
 from minqwen.model import QwenConfig, checkpoint
+from minqwen.show import runs
 from minqwen.tokenizer import Tokenizer
 
 ASSETS = Path(minqwen.assets.__file__).parent
@@ -175,3 +177,20 @@ def test_every_variant_character_has_one_form_of_today():
     variants, forms = texts.VARIANTS[::2], texts.VARIANTS[1::2]
     assert len(variants) == len(forms) == len(set(variants))
     assert set(variants).isdisjoint(forms)
+
+
+@pytest.mark.parametrize("name", evidence.EXPERIMENTS)
+def test_the_notes_give_hours_and_command_of_every_evidence_log(name):
+    log, experiment = runs.read_log(ASSETS / "runs" / f"{name}.jsonl"), evidence.EXPERIMENTS[name]
+    said = f"`{log.about['command']}` ({log.hours:.1f} hours on one busy core)"
+    assert said in (ASSETS / "README.md").read_text(encoding="utf-8")
+    assert log.hours <= 1.25 * experiment.hours, "what the tool says before it starts"
+
+
+@pytest.mark.parametrize("name", evidence.EXPERIMENTS)
+def test_an_evidence_log_is_whole_and_of_the_experiment_that_the_tool_runs(name):
+    log, experiment = runs.read_log(ASSETS / "runs" / f"{name}.jsonl"), evidence.EXPERIMENTS[name]
+    assert log.about["recipe"] == {**experiment.recipe, "seeds": experiment.seeds}
+    assert log.about["variants"] == experiment.variants
+    pairs = {(record["variant"], record["seed"]) for record in log.records if record["step"] == log.steps[-1]}
+    assert pairs == {(variant, seed) for variant in experiment.variants for seed in range(experiment.seeds)}
