@@ -601,17 +601,18 @@ texts = [tokenizer.encode(document.text) for document in corpus.load("train")[::
 counts = torch.tensor([i for text in texts for i in text]).bincount()
 p = counts[counts > 0] / counts.sum()
 frequencies = -(p * p.log()).sum().item()
-losses = sorted(log.at(last, lambda run: run["loss"])["norm after"])
+at_end = log.at(last, lambda run: run["loss"])
+losses = sorted(at_end["norm after"])
 print(
     f"frequencies alone: {frequencies:.2f} nats a token; training loss, norm after:",
     [round(loss, 2) for loss in losses],
 )
 assert all(abs(loss - frequencies) < 0.1 for loss in losses[2:]), "the three have learned the frequencies, no more"
-assert all(loss < frequencies - 1 for loss in losses[:2])
+assert max(losses[:2] + at_end["Qwen"]) < frequencies - 1, "the two have learned more, and so have all five Qwens"
 
 # %% [markdown]
 r"""
-So at this rate and warm-up the norm after the addition is a gamble, and the norm before it is not: all five Qwens learn. That is the report's reason, *stability*, and the mean of five such runs would hide it. What the report does not say shows as well: where it learns, the norm after the addition is ahead here. One rate for all is part of the comparison (post-norm is known to want a slow warm-up: Xiong et al. 2020, [arXiv:2002.04745](https://arxiv.org/abs/2002.04745)); which of the two would win with a rate of its own, this log cannot say.
+So at this rate and warm-up the norm after the addition is a gamble, and the norm before it is not: all five Qwens learn. That is the report's reason, *stability*, and the mean of five such runs would hide it. What the report does not say shows as well: where it learns, the norm after the addition is ahead here. One rate for all, chosen for Qwen on a seed that is not shown, is part of the comparison (post-norm is known to want a slow warm-up: Xiong et al. 2020, [arXiv:2002.04745](https://arxiv.org/abs/2002.04745)); which of the two would win with a rate of its own, this log cannot say.
 
 | change | expected | seen in five pairs, 0.4 million tokens each |
 | --- | --- | --- |
