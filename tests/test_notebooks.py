@@ -64,6 +64,12 @@ def test_no_code_cell_ends_in_a_semicolon(path):
 
 
 @every_lecture
+def test_no_lecture_cell_ends_in_an_error_where_run_all_would_stop(path):
+    failed = [c.source for c in code_cells(path) if "error" in {output.output_type for output in c.outputs}]
+    assert failed == [], "JupyterLab stops there, even where the tag raises-exception allows it: catch and print it"
+
+
+@every_lecture
 def test_a_cell_that_plots_ends_by_showing_it(path):
     for cell in code_cells(path):
         if "image/png" in {kind for output in cell.outputs for kind in output.get("data", {})}:

@@ -31,15 +31,15 @@ class Model(NamedTuple):
 
 FAMILY = (
     Model(
-        "Qwen", "", "pre-training", "2,048", "3.0e-4", "2.2T (1.8B), 2.4T (7B), 3.0T (14B)", "2.4, Table 1", "04, 08"
+        "Qwen", "", "pre-training", "2,048", "3×10⁻⁴", "2.2T (1.8B), 2.4T (7B), 3.0T (14B)", "2.4, Table 1", "04, 08"
     ),
     Model("Qwen-PMP", "Qwen", "preferences", UNKNOWN, UNKNOWN, UNKNOWN, "3.2.1", "11"),
-    Model("Qwen-RM", "Qwen-PMP", "preferences", "2,048", "3e-6, constant", f"{UNKNOWN}; one epoch", "3.2.1", "11"),
-    Model("Qwen-Chat", "Qwen", "SFT", "2,048", "2e-6", f"{UNKNOWN}; 4,000 steps of 128 texts", "3.1.2", "10"),
-    Model("Qwen-Chat-RLHF", "Qwen-Chat", "RLHF", UNKNOWN, "1e-6, values 5e-6", UNKNOWN, "3.2.2", "13"),
-    Model("Code-Qwen", "Qwen", "pre-training", "8,192", "3.0e-5 (7B), 6.0e-5 (14B)", "about 90B more", "4.1", "08"),
-    Model("Code-Qwen-Chat", "Code-Qwen", "SFT", UNKNOWN, "1.0e-5 (7B), 2.0e-6 (14B)", UNKNOWN, "4.2", "10"),
-    Model("Math-Qwen-Chat", "Qwen", "SFT", "1,024", "2e-5", f"{UNKNOWN}; 50,000 steps", "5.1", "10"),
+    Model("Qwen-RM", "Qwen-PMP", "preferences", "2,048", "3×10⁻⁶, constant", f"{UNKNOWN}; one epoch", "3.2.1", "11"),
+    Model("Qwen-Chat", "Qwen", "SFT", "2,048", "2×10⁻⁶", f"{UNKNOWN}; 4,000 steps of 128 texts", "3.1.2", "10"),
+    Model("Qwen-Chat-RLHF", "Qwen-Chat", "RLHF", UNKNOWN, "1×10⁻⁶, values 5×10⁻⁶", UNKNOWN, "3.2.2", "13"),
+    Model("Code-Qwen", "Qwen", "pre-training", "8,192", "3×10⁻⁵ (7B), 6×10⁻⁵ (14B)", "about 90B more", "4.1", "08"),
+    Model("Code-Qwen-Chat", "Code-Qwen", "SFT", UNKNOWN, "1×10⁻⁵ (7B), 2×10⁻⁶ (14B)", UNKNOWN, "4.2", "10"),
+    Model("Math-Qwen-Chat", "Qwen", "SFT", "1,024", "2×10⁻⁵", f"{UNKNOWN}; 50,000 steps", "5.1", "10"),
     Model("Qwen-VL", "Qwen", "pre-training", ELSEWHERE, ELSEWHERE, ELSEWHERE, "1", "not built"),
     Model("Qwen-VL-Chat", "Qwen-VL", "SFT", ELSEWHERE, ELSEWHERE, ELSEWHERE, "1", "not built"),
 )

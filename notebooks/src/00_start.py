@@ -61,7 +61,7 @@ How the numbers come about is lesson 01. `show.shapes` says how large things are
 
 ## 0.1 Where should you start?
 
-Nine questions. Answer in your head, then unfold. **1 to 3 all right: skip lesson 01. 4 and 5: skip lesson 02. 6 to 8: skip lesson 04.** None: begin here, everything is explained.
+Ten questions. Answer in your head, then unfold. **1 to 3 all right: skip lesson 01. 4 and 5: skip lesson 02. 6 to 8: skip lesson 04. 9: try the exercises of lesson 06 first.** None: begin here, everything is explained.
 
 <details><summary>1. Why are attention scores divided by √D?</summary>
 
@@ -103,9 +103,14 @@ It has three matrices instead of two, and at 8/3 they cost the same. [Lesson 04]
 Three quarters of the memory for keys and values while writing. [Lesson 04](04_qwen_block.ipynb), section 4.4.
 
 </details>
-<details><summary>9. Why does fine-tuning on conversations hide what the user said from the loss?</summary>
+<details><summary>9. How many tokens are the digits of 2309.16609 for Qwen, and why?</summary>
 
-The model shall learn to answer, not to ask. Lesson 10, which is still to come.
+Nine, one for each digit: numbers are split before pairs are joined. [Lesson 06](06_tokenizer.ipynb), section 6.1.
+
+</details>
+<details><summary>10. Why does fine-tuning on conversations hide what the user said from the loss?</summary>
+
+The model shall learn to answer, not to ask. Lesson 10.
 
 </details>
 
@@ -139,7 +144,7 @@ print("its tokens:", [tokenizer.token_text(i) for i in ids[0].tolist()])
 
 # %% [markdown]
 r"""
-Compare T with the five characters: a frequent pair is one token, a rare character several. Lesson 06 shows how tokens are found.
+Compare T with the five characters: a frequent pair is one token, a rare character several. [Lesson 06](06_tokenizer.ipynb) shows how tokens are found.
 
 ## 0.3 Ten minutes on broadcasting
 
@@ -156,11 +161,15 @@ assert (torch.ones(2, 1) + torch.ones(5)).shape == (2, 5), "a column and a row m
 
 # %% [markdown]
 r"""
-The next cell is meant to fail. Read its last line: 5 and 2 meet.
+And where they do not fit? Read what torch says: 5 and 2 meet, and neither is 1.
 """
 
-# %% tags=["raises-exception"] id="broadcasting-error"
-a + torch.ones(2)
+# %% id="broadcasting-error"
+try:
+    a + torch.ones(2)
+    raise AssertionError("this must not fit")
+except RuntimeError as error:
+    print(error)
 
 # %% [markdown]
 r"""
@@ -283,17 +292,14 @@ r"""
 """
 
 # %% exercise="masked_mean"
-texts = [tokenizer.encode(line) for line in ("my love", "To be, or not to be, that is the question")]
-width = max(map(len, texts))
-batch = torch.tensor([ids + [0] * (width - len(ids)) for ids in texts])
-counts = torch.tensor([[True] * len(ids) + [False] * (width - len(ids)) for ids in texts])
+text = torch.tensor([tokenizer.encode("To be, or not to be")])
+filled = torch.cat([text, torch.zeros(1, 5, dtype=torch.long)], dim=-1)
+counts = torch.arange(filled.shape[-1])[None] < text.shape[-1]
 with torch.no_grad(), using(masked_mean):
-    logits = model(batch[:, :-1])
-    together = loss.next_token_loss(logits, batch[:, 1:], counts[:, 1:])
-    alone = [loss.next_token_loss(model(torch.tensor([ids[:-1]])), torch.tensor([ids[1:]])) for ids in texts]
-sizes = torch.tensor([len(ids) - 1.0 for ids in texts])
-assert_close(together, (torch.stack(alone) * sizes).sum() / sizes.sum(), atol=1e-4, rtol=0)
-print(f"the model's loss, with your mean: {together:.2f} nats a token, and the filling does not count")
+    bare = loss.next_token_loss(model(text[:, :-1]), text[:, 1:])
+    masked = loss.next_token_loss(model(filled[:, :-1]), filled[:, 1:], counts[:, 1:])
+assert_close(masked, bare, atol=1e-4, rtol=0)
+print(f"the model's loss, by your mean: {masked:.2f} nats a token, with or without the filling")
 
 # %% [markdown]
 r"""
@@ -337,7 +343,7 @@ r"""
 **What you should see**: three lines downwards, each with the stops of the one on its left and more. Filled stops can be opened now, hollow ones are to come.
 
 * **One evening** (00, 01, 02): how attention and positions work.
-* **A weekend** (and 04, 07, 10, 14): a whole Qwen block, its data, instructions, and fine-tuning on a small machine. Of these, 07, 10 and 14 are to come.
+* **A weekend** (and 04, 07, 10, 14): a whole Qwen block, its data, instructions, and fine-tuning on a small machine.
 * **All**: about 40 hours when every lesson is written.
 """
 
@@ -345,7 +351,9 @@ r"""
 written = [lesson for lesson in lessons if lesson.stem]
 assert {lesson.stem for lesson in written} == {path.stem for path in (root / "notebooks").glob("[0-9]*.ipynb")}
 evening = sum(lesson.minutes for lesson in lessons[:3]) / 60
+missing = [f"{lesson.number:02}" for lesson in lessons if lesson.number in (4, 7, 10, 14) and not lesson.stem]
 print(f"{len(written)} of {len(lessons)} lessons are written; one evening is {evening:.1f} hours")
+print("of the weekend, still to come:", ", ".join(missing) or "nothing")
 
 # %% [markdown]
 r"""

@@ -59,7 +59,7 @@ def test_the_table_has_a_row_for_each_model():
     lines = show.family_table().data.splitlines()
     assert len(lines) == 2 + len(show.FAMILY) and len({line.count("|") for line in lines}) == 1
     assert (
-        "| Code-Qwen | Qwen | pre-training | 8,192 | 3.0e-5 (7B), 6.0e-5 (14B) | about 90B more | 4.1 | 08 |" in lines
+        "| Code-Qwen | Qwen | pre-training | 8,192 | 3×10⁻⁵ (7B), 6×10⁻⁵ (14B) | about 90B more | 4.1 | 08 |" in lines
     )
 
 
