@@ -452,6 +452,85 @@ assert itself[0].mean() > 2 * itself[1:].mean()
 r"""
 **What you should see**: the costly heads are in layer 0, and none of our three names fits them: they look mostly at the token itself and rewrite it for the layers above. Most single heads of the upper layers can go almost unnoticed: others do similar work. So report both: what a head looks at, and what is lost without it.
 
+### In a model that has them
+
+SmolLM2-135M-Instruct ([Allal et al. 2025](https://arxiv.org/abs/2502.02737)) has 30 layers of 9 heads, and is of the same family as ours: lesson 04 loads it with the same code. `python3 course.py real-model` fetches it once; the cells of this section take about 15 seconds with it, and do nothing without it.
+
+**Predict**: it reads a list of 50 random tokens, and then the same list again. In the second copy it could say every token in advance. How many of its 270 heads must be off until it cannot?
+"""
+
+# %% tags=["real"] id="real-jobs"
+real = Qwen.from_pretrained(assets.REAL_MODEL) if assets.REAL_MODEL.exists() else None
+if real is None:
+    print("The real model is not here; python3 course.py real-model fetches it (93 MB).")
+else:
+    draw = torch.Generator().manual_seed(0)
+    lists = torch.randint(1000, real.config.vocab_size, (2, 50), generator=draw)
+    twice = torch.cat([lists, lists], dim=-1)
+    seen = [show.attention_maps(real, row) for row in twice]
+    jobs = {
+        "previous token": torch.stack([show.previous_token_score(each) for each in seen]).mean(dim=0),
+        "first token": torch.stack([show.first_token_score(each) for each in seen]).mean(dim=0),
+        "induction": torch.stack([show.induction_score(each, period=50) for each in seen]).mean(dim=0),
+    }
+    for job, score in jobs.items():
+        layer, head = divmod(score.argmax().item(), real.config.n_heads)
+        print(f"{job:15} best: layer {layer}, head {head}, score {score.max():.2f}")
+        assert score.max() > 0.7, "each of the three jobs has a head that does little else"
+
+# %% [markdown]
+r"""
+All three jobs exist, and each has its specialist. Now switch off the eight best induction heads, and compare with eight others, in five random draws; and, alone, the one head that is best at looking at the previous token.
+"""
+
+
+# %% tags=["real"] id="real-ablation"
+@torch.no_grad()
+def logp_of_next(off):
+    with show.ablate_heads(real, off):
+        logp = real(twice[:, :-1]).log_softmax(dim=-1)
+    return logp.gather(-1, twice[:, 1:, None]).mean(dim=(0, -1))
+
+
+if real is not None:
+    best_first = jobs["induction"].flatten().argsort(descending=True).tolist()
+    copiers = [divmod(i, real.config.n_heads) for i in best_first[:8]]
+    looks_back = divmod(jobs["previous token"].argmax().item(), real.config.n_heads)
+    others = [pair for i in best_first[8:] if (pair := divmod(i, real.config.n_heads)) != looks_back]
+    draws = [[others[i] for i in torch.randperm(len(others), generator=draw)[:8]] for _ in range(5)]
+    at_random = torch.stack([logp_of_next(heads) for heads in draws])
+    lines = {
+        "all heads on": logp_of_next([]),
+        "8 random heads off": at_random.mean(dim=0),
+        "1 previous-token head off": logp_of_next([looks_back]),
+        "8 induction heads off": logp_of_next(copiers),
+    }
+    first_copy, second_copy = slice(None, 49), slice(50, None)  # entry t is about token t + 1
+    for name, logp in lines.items():
+        print(f"{name:26} first copy {logp[first_copy].mean():6.1f}, second copy {logp[second_copy].mean():6.1f}")
+    print("the five random draws, second copy:", [f"{logp[second_copy].mean():.1f}" for logp in at_random])
+    lost = {name: (lines["all heads on"] - logp)[second_copy].mean() for name, logp in lines.items()}
+    assert lost["8 induction heads off"] > 4 * lost["8 random heads off"]
+    assert lost["1 previous-token head off"] > 2 * lost["8 random heads off"]
+    assert (lines["all heads on"] - lines["8 induction heads off"])[first_copy].mean().abs() < 0.5
+
+# %% tags=["real"] id="real-ablation-figure"
+if real is not None:
+    show.curves(
+        torch.arange(1, 100),
+        lines,
+        title="Without eight induction heads it cannot repeat what it has just read",
+        x="position; the second copy begins at 50",
+        y="log-probability of the token (nats)",
+    )
+plt.show()
+
+# %% [markdown]
+r"""
+**What you should see**: in the first copy, which nothing foretells, all four lines run together: the heads that are off are not missed there. From position 51 on, the whole model climbs within a few tokens almost to the top; eight random heads hardly hold it back; without the eight induction heads it stays about where it was.
+
+The third line is the surprise: a *single* head, which only looks one token back, costs more than eight random ones. An induction head looks for the token *after* the earlier copy, and a key can only be found as such if something has told it which token stood before: the two kinds of head work as a pair, one above the other ([Olsson et al. 2022](https://arxiv.org/abs/2209.11895)).
+
 ## 1.6 Explore
 
 The inspector at the top has all of this: go back, choose the best previous-token head that you have just found, and look for the line beside the diagonal. All controls work by keyboard: Tab to move between them, arrow keys to change them.

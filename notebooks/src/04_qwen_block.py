@@ -409,23 +409,24 @@ r"""
 | --- | --- |
 | loops = minqwen, for norm, SwiGLU and attention | above, and in lesson 01 |
 | torch = minqwen, for norm, attention and grouped heads | above |
-| `transformers` = minqwen, logits of whole models to 10⁻⁵: Qwen2 and Llama shapes, grouped and tied, padded on the left, with a cache | `tests/model/test_qwen.py`; a learner need not install it |
+| `transformers` = minqwen, logits of whole models to 10⁻⁵, in float64 to 10⁻¹⁰: Qwen2 and Llama shapes, grouped and tied; padded on the left, with a cache | `tests/model/test_qwen.py`; a learner need not install it |
+| `transformers` = minqwen, logits of the real model below to 10⁻⁵ | `tests/test_real_model.py` |
 
-The same code loads real weights: a folder from the hub, or a name such as `Qwen/Qwen2.5-0.5B` where there is a network. `python tools/real_model.py` fetches SmolLM2-135M-Instruct (Llama's shape: 9 query heads on 3 key-value heads, tied, no biases) once; if it is there, the next cell runs it.
+The same code loads real weights: a folder from the hub, or a name such as `Qwen/Qwen2.5-0.5B` where there is a network. `python3 course.py real-model` fetches SmolLM2-135M-Instruct (Llama's shape: 9 query heads on 3 key-value heads, tied, no biases) once; if it is there, the next cell runs it.
 """
 
 # %% tags=["real"] id="real-model"
-folder = assets.TINY_QWEN.parents[2] / "models" / "smollm2-135m-instruct"
+folder = assets.REAL_MODEL
 if folder.exists():
     import tokenizers
 
     real, words = Qwen.from_pretrained(folder), tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
     with torch.no_grad():
         likeliest = real(torch.tensor([words.encode("The capital of France is").ids]))[0, -1].argmax().item()
-    print("The capital of France is", words.decode([likeliest]))
+    print("The capital of France is" + words.decode([likeliest]))
     assert words.decode([likeliest]).strip() == "Paris"
 else:
-    print("The real model is not here; python tools/real_model.py fetches it. Our own knows no France:")
+    print("The real model is not here; python3 course.py real-model fetches it. Our own knows no France:")
     said = show.next_tokens(
         model(torch.tensor([tokenizer.encode("The capital of France is")]))[0, -1].detach(), tokenizer
     )
