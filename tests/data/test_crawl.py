@@ -82,6 +82,12 @@ def test_a_leak_holds_the_item_that_is_said_to_leak(mini_crawl):
     assert min(lengths) < 13 <= max(lengths), "short answers leak as well as long ones"
 
 
+def test_what_stands_in_a_page_by_chance_is_no_item():
+    texts = ["He said: To be, or not to be!", "船走了。"]
+    items = ["to be or not to be", "to be or not to bed", "船走了", "走了船"]
+    assert plan.unseen(items, texts) == ["to be or not to bed", "走了船"]
+
+
 def test_no_other_page_holds_an_item_of_the_test_set(mini_crawl):
     items = [" ".join(prose.tokens(item)) for item in mini_crawl.test_set]
     for truth in mini_crawl.truth.values():

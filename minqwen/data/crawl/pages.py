@@ -26,10 +26,11 @@ def make(size: int = 2400, seed: int = 0) -> Crawl:
         raise ValueError(f"size={size} leaves some kinds without a page; ask for {SMALLEST} or more")
     rng = random.Random(seed)
     test_set, sites = plan.exam(rng), plan.sites(rng, size)
-    truths = plan.Planner(rng, size, sites, test_set).all()
+    planner = plan.Planner(rng, size, sites, test_set)
+    truths = planner.all()
     rng.shuffle(truths)
     pages = [_page(rng, truth, sites[truth.domain]) for truth in truths]
-    return Crawl(pages, {truth.url: truth for truth in truths}, test_set)
+    return Crawl(pages, {truth.url: truth for truth in truths}, planner.test_set)
 
 
 def _page(rng: random.Random, truth: plan.Truth, site: plan.Site) -> Page:

@@ -66,6 +66,12 @@ def exam(rng: random.Random, size: int = 200) -> list[str]:
     return items
 
 
+def unseen(items: list[str], texts: list[str]) -> list[str]:
+    """The items that no text holds by chance: a common phrase in both would be no leak."""
+    joined = "\n".join(f" {' '.join(prose.tokens(text))} " for text in texts)
+    return [item for item in items if f" {' '.join(prose.tokens(item))} " not in joined]
+
+
 class Planner:
     """Plans the pages of each kind, one text of the corpus to a page."""
 
@@ -80,7 +86,9 @@ class Planner:
     def all(self) -> list[Truth]:
         """Every page, kind after kind."""
         good = list(self.good())
-        return [*good, *self.duplicates(good), *self.spam(), *self.foreign(), *self.leaks(), *self.hazards()]
+        pages = [*good, *self.duplicates(good), *self.spam(), *self.foreign()]
+        self.test_set = unseen(self.test_set, [truth.text for truth in pages])
+        return [*pages, *self.leaks(), *self.hazards()]
 
     def good(self) -> Iterator[Truth]:
         """Passages, every third with remarks; one in twenty is half of an earlier one."""
@@ -122,9 +130,10 @@ class Planner:
 
     def leaks(self) -> Iterator[Truth]:
         """Passages with an item of the test set as one more paragraph, in other signs."""
-        half = len(self.test_set) // 2  # English items come first
+        chinese = [re.search(f"[{prose.HAN}]", item) is not None for item in self.test_set]
+        items = [[item for item, han in zip(self.test_set, chinese) if han is side] for side in (False, True)]
         for i in range(self.counts["leaked"]):
-            item = self.test_set[i // 2 % half + i % 2 * half]
+            item = items[i % 2][i // 2 % len(items[i % 2])]
             paragraphs = next(self.texts[corpus.LANGUAGES[i % 2]])
             paragraphs.insert(self.rng.randrange(len(paragraphs) + 1), prose.exact_copy(self.rng, [item])[0])
             yield self._place("leaked", corpus.LANGUAGES[i % 2], text="\n".join(paragraphs), leaked=item)
