@@ -20,6 +20,7 @@ bench: ## speed and memory beside peers, into benchmarks/RESULTS*.md; some minut
 	$(PYTHON) benchmarks/run.py
 	$(PYTHON) benchmarks/tokenizing.py
 	$(PYTHON) benchmarks/deduplication.py
+	$(PYTHON) benchmarks/cleaning.py
 
 assets: ## corpus, vocabularies, checkpoint; each step says how long it takes before it starts
 	$(PYTHON) tools/assets.py corpus
