@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -71,14 +72,14 @@ def _judge(result: Any, given: dict[str, Any], case: Case, exercise: Exercise, p
     except TypeError as error:
         return Reply(kind="type", fault=f"it {error}", printed=printed)
     for name, before in case.args.items():
-        if isinstance(before, Tensor | list | dict) and _changed(given[name], before):
-            new = type(before).__name__.lower()
+        if isinstance(before, Tensor | np.ndarray | list | set | dict) and _changed(given[name], before):
+            new = type(before).__name__.lower().removeprefix("nd")
             also = " and returned it" if _shares(result, given[name]) else ""
             fault = f"it changed its argument {name} in place{also}; the caller still needs {name}: take a new {new}"
             return Reply(raw, kind=f"changed {name}", fault=fault, printed=printed)
     for name, x in given.items():
         if not exercise.may_view and _shares(result, x):
-            fault = f"it returned its argument {name}, or a view of it; return a new tensor"
+            fault = f"it returned its argument {name}, or a view of it; return a new one"
             return Reply(raw, kind=f"view of {name}", fault=fault, printed=printed)
     if not case.gradients and type(result) is Tensor and _needs_grad(result):
         fault = "its result asks for gradients though no argument does; return a plain tensor, without requires_grad"
@@ -92,13 +93,17 @@ def _judge(result: Any, given: dict[str, Any], case: Case, exercise: Exercise, p
     return Reply(raw, plain.to_plain(case.read(result)) if case.read else raw, printed=printed)
 
 
-def _changed(after: Any, before: Tensor | list | dict) -> bool:
+def _changed(after: Any, before: Tensor | np.ndarray | list | set | dict) -> bool:
+    if isinstance(before, np.ndarray):
+        return plain.to_plain(after) != plain.to_plain(before)
     if not isinstance(before, Tensor):
         return after != before
     return type(after) is not Tensor or _version(after) > 0 or plain.to_plain(after) != plain.to_plain(before)
 
 
 def _shares(result: Any, x: Any) -> bool:
+    if type(result) is np.ndarray and type(x) is np.ndarray:
+        return np.shares_memory(result, x)
     both = type(result) is Tensor and type(x) is Tensor
     return both and _storage(x).data_ptr() == _storage(result).data_ptr()
 

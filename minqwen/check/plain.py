@@ -1,9 +1,9 @@
 """Results as plain data, and their comparison, in a way that the compared things cannot influence.
 
 A class may define `==` so that it is always true, and `torch.allclose` may be replaced by `lambda *_: True`. So
-nothing here asks a result about itself: it must be exactly a tensor, or a number, string, list or dict of Python's; its
-numbers are taken out by methods of torch that were looked up when this module was imported, and they are compared as
-Python floats.
+nothing here asks a result about itself: it must be exactly a tensor, an array, or a number, string, list, set or dict
+of Python's; its numbers are taken out by methods that were looked up when this module was imported, and they are
+compared as Python floats.
 """
 
 from collections import Counter, defaultdict
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import isinf, isnan
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,14 +21,19 @@ _get_device, _get_layout = torch._C.TensorBase.device.__get__, torch._C.TensorBa
 
 # Relative and absolute tolerance. Sums in another order move the last digit or two, mistakes move the first.
 TOLERANCES = {"float64": 1e-8, "float32": 1e-5, "float16": 1e-2, "bfloat16": 2e-2, "float": 1e-6}
-COLLECTIONS = (list, tuple, dict, Counter, defaultdict)
+SETS = (set, frozenset)
+COLLECTIONS = (list, tuple, *SETS, dict, Counter, defaultdict)
+ARRAY = "array of "
+_array_to_list, _array_dtype = np.ndarray.tolist, np.ndarray.dtype.__get__
+_array_shape, _array_flat = np.ndarray.shape.__get__, np.ndarray.ravel
 
 
 @dataclass(frozen=True)
 class Plain:
     """A tensor or number as its type, its shape and a flat list of Python numbers.
 
-    A list, a tuple too, has its entries as values, a dict its (key, value) pairs in order, a string itself; no shape.
+    A NumPy array says so in its type. A list, a tuple too, has its entries as values, a set its own in order, a dict
+    its (key, value) pairs in order, a string itself; they have no shape.
     """
 
     type: str
@@ -48,7 +54,9 @@ def to_plain(x: Any) -> Plain:
         return Plain(type(x).__name__, None, [x])
     if type(x) in (str, bytes):
         return Plain(type(x).__name__, None, [x])
-    if type(x) in COLLECTIONS:
+    if type(x) is np.ndarray and _array_dtype(x).kind in "biuf":
+        return Plain(ARRAY + str(_array_dtype(x)), _array_shape(x), _array_to_list(_array_flat(x)))
+    if type(x) in COLLECTIONS or isinstance(x, tuple):
         return _collection(x)
     if x is None:
         raise TypeError("returned None: is the return missing?")
@@ -58,8 +66,10 @@ def to_plain(x: Any) -> Plain:
 
 def _collection(x: Any) -> Plain:
     try:
-        if type(x) in (list, tuple):
-            return Plain("list", None, [_entry(value) for value in x])
+        if type(x) is list or isinstance(x, tuple):  # also one whose entries have names
+            return Plain("list", None, [_entry(value) for value in (x if type(x) is list else tuple.__iter__(x))])
+        if type(x) in SETS:
+            return Plain("set", None, sorted((_entry(value) for value in x), key=repr))
         return Plain("dict", None, sorted((_entry(pair) for pair in dict.items(x)), key=repr))
     except RecursionError:
         raise TypeError("returned a list or dict that holds itself") from None
@@ -69,8 +79,10 @@ def _entry(x: Any) -> Any:
     """What stands in a list or a dict: a string or a number, or again a list, here a tuple, or a dict, its pairs."""
     if type(x) in (bool, int, float, str, bytes) or x is None:
         return x
-    if type(x) in COLLECTIONS:
+    if type(x) in COLLECTIONS or isinstance(x, tuple) or type(x) is np.ndarray:
         return tuple(to_plain(x).values)
+    if isinstance(x, np.integer | np.floating):
+        raise TypeError(f"returned a collection that holds a {type(x).__qualname__} of NumPy; take int(...) of it")
     raise TypeError(f"returned a list or dict that holds a {type(x).__qualname__}; plain numbers or strings are wanted")
 
 
@@ -82,7 +94,7 @@ def same(actual: Plain, expected: Plain) -> bool:
 
 def wrong_places(actual: Plain, expected: Plain) -> list[int]:
     """Where the flat lists of two results of one shape differ by more than rounding."""
-    tolerance = TOLERANCES.get(expected.type, 0.0)
+    tolerance = TOLERANCES.get(expected.type.removeprefix(ARRAY), 0.0)
     pairs = zip(actual.values, expected.values)
     return [i for i, (a, e) in enumerate(pairs) if not _close(a, e, tolerance)]
 

@@ -80,7 +80,7 @@ def _rows(name: str, x: Any) -> list[str]:
     x = x if isinstance(x, plain.Plain) else plain.to_plain(x)
     if x.shape is None:
         return [f"  {name:10}{_in_one_line(x)}"]
-    label = f"  {name:10}{f'{x.type} {x.shape}':18}"
+    label = f"  {name:10}{f'{x.type.removeprefix(plain.ARRAY)} {x.shape}':18}"
     if not 0 < len(x.values) <= SHOWN:
         return [label]
     width = max(x.shape[-1], 1) if x.shape else 1
@@ -96,8 +96,8 @@ def _rows(name: str, x: Any) -> list[str]:
 
 
 def _in_one_line(x: plain.Plain) -> str:
-    """A number, string, list or dict; a long one by its beginning and its length."""
-    if x.type in ("list", "dict"):
+    """A number, string, list, set or dict; a long one by its beginning and its length."""
+    if x.type in ("list", "set", "dict"):
         entries = [f"{v[0]!r}: {v[1]!r}" if x.type == "dict" else repr(v) for v in x.values]
         left, right = "[]" if x.type == "list" else "{}"
         whole = f"{left}{', '.join(entries)}{right}"
@@ -120,6 +120,8 @@ def _difference(yours: plain.Plain, expected: plain.Plain, axes: tuple[str, ...]
         return f"{fault[0].upper()}{fault[1:]}."
     if expected.type == "dict":
         return _of_dicts(dict(yours.values), dict(expected.values))
+    if expected.type == "set":
+        return _of_sets(set(yours.values), set(expected.values))
     if len(yours.values) != len(expected.values):
         return f"Expected {len(expected.values)} entries, yours has {len(yours.values)}."
     places = plain.wrong_places(yours, expected)
@@ -144,6 +146,12 @@ def _of_dicts(yours: dict, expected: dict) -> str:
         if yours[key] != expected[key]:
             return f"At {key!r}: expected {expected[key]!r}, yours {yours[key]!r}."
     return f"The key {next(key for key in yours if key not in expected)!r} should not be there."
+
+
+def _of_sets(yours: set, expected: set) -> str:
+    missing, extra = (sorted(some, key=repr) for some in (expected - yours, yours - expected))
+    parts = [f"{some[0]!r} {said}" for some, said in ((missing, "is missing"), (extra, "should not be there")) if some]
+    return f"{', and '.join(parts)}."
 
 
 def _index(flat: int, shape: tuple[int, ...] | None) -> str:

@@ -6,27 +6,30 @@ from minqwen.check import plain
 def fault(yours: plain.Plain, expected: plain.Plain, axes: tuple[str, ...]) -> str:
     """A clause about the result, or nothing if shape and type are right. `axes` are the letters of its last axes."""
     kinds = _kind(yours), _kind(expected)
-    if kinds[0] != kinds[1] or (yours.shape is None) != (expected.shape is None):
-        wanted = f"a tensor of shape {expected.shape}" if expected.shape is not None else f"a {kinds[1]}"
+    if kinds[0] != kinds[1]:
+        wanted = f"{kinds[1]} of shape {expected.shape}" if expected.shape is not None else kinds[1]
         return f"you returned {_named(yours)}, but {wanted} is expected"
     if yours.shape != expected.shape:
         exchanged = _exchanged(yours.shape, expected.shape, axes)
         return f"its shape is {yours.shape}, but {expected.shape} is expected{exchanged}"
     if yours.type != expected.type:
-        return f"its type is {yours.type}, but {expected.type} is expected"
+        types = (x.type.removeprefix(plain.ARRAY) for x in (yours, expected))
+        return "its type is {}, but {} is expected".format(*types)
     return ""
 
 
 def _kind(x: plain.Plain) -> str:
-    kinds = {"list": "list", "dict": "dict", "str": "string", "bytes": "byte string"}
-    return kinds.get(x.type, "plain number")
+    if x.shape is not None:
+        return "an array" if x.type.startswith(plain.ARRAY) else "a tensor"
+    kinds = {"list": "a list", "set": "a set", "dict": "a dict", "str": "a string", "bytes": "a byte string"}
+    return kinds.get(x.type, "a plain number")
 
 
 def _named(yours: plain.Plain) -> str:
     if yours.shape is not None:
-        return f"a tensor of shape {yours.shape}"
-    if _kind(yours) != "plain number":
-        return f"a {_kind(yours)}"
+        return f"{_kind(yours)} of shape {yours.shape}"
+    if _kind(yours) != "a plain number":
+        return _kind(yours)
     return f"the {'truth value' if yours.type == 'bool' else 'number'} {yours.values[0]}"
 
 

@@ -56,10 +56,11 @@ def _value(answer: Any) -> float | str | None:
     if isinstance(answer, int) and not isinstance(answer, bool):
         return float(int.__int__(answer))
     try:
-        numbers = plain.to_plain(answer).values
+        found = plain.to_plain(answer)
     except TypeError:
         return None
-    return float(numbers[0]) if len(numbers) == 1 and type(numbers[0]) is not bool else None
+    is_number = found.shape is not None and len(found.values) == 1 and type(found.values[0]) is not bool
+    return float(found.values[0]) if is_number else None
 
 
 def _is_whole(value: float | int | str) -> bool:

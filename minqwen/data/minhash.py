@@ -90,6 +90,13 @@ def random_permutations(num_perm: int = 128, seed: int = 1, scheme: str = "affin
     raise ValueError(f"scheme={scheme!r} is no family of permutations; choose 'affine32' or 'legacy'")
 
 
+def mix(x: UInt32[np.ndarray, " N"]) -> UInt32[np.ndarray, " N"]:
+    """Spread close numbers over all 2³²: the finalizer of MurmurHash3, a bijection."""
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        x = (x ^ (x >> np.uint32(shift))) * np.uint32(factor)
+    return x ^ (x >> np.uint32(16))
+
+
 def minhash_signature(shingles: Collection[str], permutations: Permutations) -> UInt32[np.ndarray, " K"]:
     """min π_k(hash(x)) over the shingles x, for each permutation π_k."""
     return signatures([hash_shingles(shingles)], permutations)[0]
@@ -110,7 +117,7 @@ def signatures(hashed: Sequence[UInt32[np.ndarray, " _"]], permutations: Permuta
     ends = lengths.cumsum()
     flat = np.concatenate(hashed) if len(hashed) else np.empty(0, np.uint32)
     if permutations.a.dtype == np.uint32:
-        flat = _mix(flat)
+        flat = mix(flat)
     for at in range(0, len(flat), AT_ONCE):
         part = flat[at : at + AT_ONCE]
         first, last = np.searchsorted(ends, [at, at + len(part) - 1], side="right")
@@ -131,13 +138,6 @@ def estimate_jaccard(a: UInt32[np.ndarray, "*n K"], b: UInt32[np.ndarray, "*n K"
 def _check_length(n: int) -> None:
     if n < 1:
         raise ValueError(f"n={n} is no length of a shingle; 5 words are usual, and 1 or more are possible")
-
-
-def _mix(x: UInt32[np.ndarray, " N"]) -> UInt32[np.ndarray, " N"]:
-    """Spread close numbers over all 2³²: the finalizer of MurmurHash3, a bijection."""
-    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
-        x = (x ^ (x >> np.uint32(shift))) * np.uint32(factor)
-    return x ^ (x >> np.uint32(16))
 
 
 def _permute(

@@ -222,7 +222,7 @@ LIARS = {
     "another shape": (lambda x, a: apply_rope(x, a)[None], "Its shape is"),
     "a number": (lambda x, a: 1, "You returned the number 1, but a tensor of shape (1, 4) is expected"),
     "exchanged axes": (lambda x, a: apply_rope(x, a).mT, "that is (D, T), and it should be (T, D)"),
-    "a NumPy array": (lambda x, a: np.asarray(apply_rope(x.float(), a)), "returned a numpy.ndarray"),
+    "a NumPy array": (lambda x, a: np.asarray(apply_rope(x.float(), a)), "ou returned an array of shape"),
     "a list": (lambda x, a: apply_rope(x, a).tolist(), "returned a list"),
     "nothing": (lambda x, a: None, "is the return missing?"),
     "a gradient nobody asked for": (lambda x, a: apply_rope(x, a).requires_grad_(), "asks for gradients"),

@@ -2,7 +2,9 @@
 
 import math
 from collections import Counter
+from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,6 +22,21 @@ def test_lists_dicts_and_strings_become_their_entries():
     counted = Counter({(98, 97): 1, (97, 98): 2})
     assert plain.to_plain(counted) == plain.Plain("dict", None, [((97, 98), 2), ((98, 97), 1)])
     assert plain.to_plain("月") == plain.Plain("str", None, ["月"])
+    assert plain.to_plain({"b", "a"}) == plain.to_plain(frozenset("ab")) == plain.Plain("set", None, ["a", "b"])
+
+
+class Named(NamedTuple):
+    a: np.ndarray
+    b: int
+
+
+def test_an_array_becomes_its_type_its_shape_and_its_numbers_wherever_it_stands():
+    x = np.array([[1, 2, 3], [4, 5, 2**32 - 1]], np.uint32)
+    assert plain.to_plain(x.T) == plain.Plain("array of uint32", (3, 2), [1, 4, 2, 5, 3, 2**32 - 1])
+    assert plain.to_plain(Named(x[0], 7)) == plain.Plain("list", None, [(1, 2, 3), 7])
+    assert not plain.same(plain.to_plain(torch.tensor([1])), plain.to_plain(np.array([1])))
+    near, far = (plain.to_plain(np.array([1.0 + by])) for by in (1e-12, 1e-6))
+    assert plain.same(near, plain.to_plain(np.array([1.0]))) and not plain.same(far, plain.to_plain(np.array([1.0])))
 
 
 class Subclass(torch.Tensor):
@@ -41,7 +58,10 @@ AROUND.append(AROUND)
     ("x", "words"),
     [
         (None, "is the return missing?"),
-        ({1.0}, "returned a set; a plain torch.Tensor"),
+        (np.array([1]).view(type("Mine", (np.ndarray,), {})), "Mine; a plain torch.Tensor"),
+        (np.array([object()]), "returned a numpy.ndarray; a plain torch.Tensor"),
+        ([np.int64(3)], r"holds a int64 of NumPy; take int\(...\) of it"),
+        ({(1, np.float64(3))}, r"holds a float64 of NumPy; take int\(...\) of it"),
         ([torch.zeros(2)], "returned a list or dict that holds a Tensor; plain numbers"),
         ({"a": [object()]}, "returned a list or dict that holds a object"),
         (AROUND, "returned a list or dict that holds itself"),
@@ -84,6 +104,9 @@ def test_numbers_are_the_same_up_to_rounding(a, b, same):
         pytest.param({"a": 1}, {"a": 2}, False, id="another value"),
         pytest.param({"a": 1}, {"b": 1}, False, id="another key"),
         pytest.param({}, [], False, id="a dict is no list"),
+        pytest.param({1, 2}, {2, 1}, True, id="a set has no order"),
+        pytest.param({1, 2}, {1}, False, id="a larger set"),
+        pytest.param({1}, [1], False, id="a set is no list"),
         pytest.param("a", b"a", False, id="bytes are no string"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
@@ -111,6 +112,9 @@ def test_a_plain_number_has_no_axes_and_is_shown_as_it_is():
         pytest.param({}, {(1, 2): 3}, "The key (1, 2) is missing; expected 3 there.", id="a key too few"),
         pytest.param({(1, 2): 3}, {}, "The key (1, 2) should not be there.", id="a key too many"),
         pytest.param({"a": 3}, {"a": 4}, "At 'a': expected 4, yours 3.", id="another value"),
+        pytest.param({"a", "b"}, {"a", "c"}, "'c' is missing, and 'b' should not be there.", id="a set"),
+        pytest.param({(0, 1)}, {(0, 1), (0, 2)}, "(0, 2) is missing.", id="too small a set"),
+        pytest.param({1}, set(), "1 should not be there.", id="too large a set"),
         pytest.param([1], {1: 1}, "You returned a list, but a dict is expected.", id="another kind"),
     ],
 )
@@ -125,6 +129,8 @@ def test_lists_and_dicts_differ_in_words(yours, expected, words):
         pytest.param({b"a": 1}, "{b'a': 1}", id="dict"),
         pytest.param("月\n", r"'月\n'", id="string"),
         pytest.param([], "[]", id="nothing"),
+        pytest.param({"b", "a"}, "{'a', 'b'}", id="set"),
+        pytest.param(np.array([1, 2], np.uint32), "uint32 (2,)          1  2", id="array"),
         pytest.param(list(range(500)), "... (500 entries)", id="a long list"),
     ],
 )

@@ -1,5 +1,6 @@
 """Words for types and shapes. Oracle: the words, written out."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -25,6 +26,14 @@ TD = ("T", "D")
         pytest.param(torch.zeros(2), [1], (), "you returned a tensor of shape (2,), but a list is", id="no list"),
         pytest.param([1], {1: 2}, (), "you returned a list, but a dict is expected", id="no dict"),
         pytest.param(3, "a", (), "you returned the number 3, but a string is expected", id="no string"),
+        pytest.param([1], {1}, (), "you returned a list, but a set is expected", id="no set"),
+        pytest.param(
+            torch.zeros(2), np.zeros(2), (), "you returned a tensor of shape (2,), but an array of", id="no array"
+        ),
+        pytest.param(np.zeros(3), np.zeros(2), (), "its shape is (3,), but (2,) is expected", id="array"),
+        pytest.param(
+            np.zeros(2), np.zeros(2, np.uint32), (), "its type is float64, but uint32 is expected", id="array type"
+        ),
         pytest.param([1], [1, 2], (), "", id="a list of another length is told by its entries"),
         pytest.param(torch.zeros(2).bool(), torch.zeros(2), (), "its type is bool, but float32 is expected", id="type"),
     ],
