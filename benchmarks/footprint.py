@@ -2,10 +2,9 @@
 
 import importlib
 import sys
-import time
 from typing import Any
 
-from harness import SMOLLM2, TINY, Goal, Row, Table, in_fresh_process
+from harness import SMOLLM2, TINY, Goal, Row, Table, clock, in_fresh_process
 
 IMPORTS = {"ours": "from minqwen.model import Qwen", "peer": "from transformers import Qwen2ForCausalLM"}
 
@@ -28,12 +27,12 @@ def import_time(rounds: int = 7) -> Table:
 
 def seconds_of(statement: str) -> float:
     """How long this Python needs for an import."""
-    started = time.perf_counter()
+    started = clock()
     exec(statement)
-    return time.perf_counter() - started
+    return clock() - started
 
 
-def memory(rounds: int = 5, batch_size: int = 8, new: int = 32) -> Table:
+def memory(rounds: int = 3, batch_size: int = 8, new: int = 8) -> Table:
     """Peak memory after import, after training steps of one shape, and after decoding with another."""
     jobs = {
         "import": ("import", {}, 0),

@@ -96,6 +96,11 @@ def spread(values: list[float], unit: str) -> str:
     return middle if low == high else f"{middle} ({low.split()[0]} to {high.split()[0]})"
 
 
+def clock() -> float:
+    """Seconds of the processor for one thread, so that a busy neighbour costs less; of the wall for several."""
+    return time.process_time() if os.environ.get("OMP_NUM_THREADS") == "1" else time.perf_counter()
+
+
 class Rounds(NamedTuple):
     """Seconds of each run in each round, and how many cores the process got of the machine meanwhile."""
 
@@ -135,13 +140,20 @@ def _call(module: str, function: str, arguments: tuple) -> Any:
 
 def machine(packages: tuple[str, ...] = ("torch", "transformers")) -> str:
     """What the numbers depend on, in one line."""
-    names = [line.split(":")[1].strip() for line in cpu_info() if line.startswith("model name")]
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in packages)
+    threads = os.environ.get("OMP_NUM_THREADS", "not set")
     return (
-        f"{names[0] if names else platform.processor()}, {os.cpu_count()} cores, {platform.system()} "
-        f"{platform.machine()}; OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'not set')}; "
-        f"Python {platform.python_version()}, {versions}"
+        f"{platform.system()} on {processor(platform.machine(), cpu_info())}, {os.cpu_count()} cores; "
+        f"OMP_NUM_THREADS={threads}; Python {platform.python_version()}, {versions}"
     )
+
+
+def processor(kind: str, lines: list[str]) -> str:
+    """The kind of processor, and which of the instructions it has that decide the speed of matrix products."""
+    flags = {flag for line in lines if line.startswith(("flags", "Features")) for flag in line.split()}
+    known = {"avx2": "AVX2", "avx512f": "AVX-512", "amx_tile": "AMX", "asimd": "NEON", "sve": "SVE"}
+    found = ", ".join(name for flag, name in known.items() if flag in flags)
+    return f"{kind} with {found}" if found else kind
 
 
 def cpu_info() -> list[str]:

@@ -29,6 +29,7 @@ INTRODUCTION = """\
 
 Written by `make bench` on {date}. Both sides have the same shape, weights and threads, and run by turns in the same
 minutes; a cell holds the median of the rounds (least to most), the ratio is the median of ours / theirs within a round.
+With one thread, seconds are those that the processor spent on the process: on a quiet machine the same as the wall's.
 The settings of glibc's allocator that `course.py` gives the course hold for both. No torch.compile on either side.
 
 {machine}

@@ -3,11 +3,14 @@
 The oracle of the arithmetic is numbers worked out by hand.
 """
 
+import re
+
 import pytest
 
+import footprint
 import run
 import speed
-from harness import Goal, Row, Table, in_fresh_process, interleave, show, spread
+from harness import Goal, Row, Table, in_fresh_process, interleave, processor, show, spread
 
 TOY = dict(vocab_size=61, d_model=30, n_layers=2, n_heads=3, n_kv_heads=3, d_ff=43, max_length=32)
 GROUPED = TOY | dict(d_model=60, n_heads=6, n_kv_heads=2, qkv_bias=False, tie_embeddings=True)
@@ -43,6 +46,51 @@ def test_a_share_is_what_the_formula_gives(tables):
     speeds, shares = row(tables["training"], "training"), row(tables["training"], "matrix peak")
     peaks = [flops * speed / share for speed, share in zip(speeds.ours + speeds.peer, shares.ours + shares.peer)]
     assert peaks == pytest.approx([peaks[0]] * len(peaks))
+
+
+@pytest.fixture
+def every_table(tables, monkeypatch):
+    monkeypatch.setattr(footprint, "in_fresh_process", lambda *job: 1.0)  # names of rows, not times
+    return tables | {"import": footprint.import_time(), "memory": footprint.memory()}
+
+
+def outline(lines: list[str]) -> list[str]:
+    """What a table's lines say beside their numbers, which differ between runs and sizes."""
+    return [re.sub(r"[\d.,]*\d", "N", line.replace(", tied", "")) for line in lines]
+
+
+@pytest.mark.parametrize("name", run.TABLES)
+def test_the_results_have_every_table_row_and_setting(name, every_table):
+    sections = run.RESULTS.read_text(encoding="utf-8").split("\n## ")[1:]
+    number = list(run.TABLES).index(name)
+    assert len(sections) == len(run.TABLES)
+    assert sections[number].startswith(f"{number + 1}. {run.TABLES[name][0]}\n\n`python benchmarks/run.py {name}`\n")
+    lines = sections[number].splitlines()
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in lines if line.startswith("| ") and "---" not in line]
+    assert outline(rows[1:]) == outline([row.what for row in every_table[name].rows])
+    settings = [line.removeprefix("- ") for line in lines if line.startswith("- ")]
+    probes = r"here the (sum|matrix-vector product)"
+    expected = outline(every_table[name].settings)
+    assert [re.sub(probes, "", s) for s in outline(settings)] == [re.sub(probes, "", s) for s in expected]
+
+
+def test_the_results_say_what_they_were_measured_on():
+    head = run.RESULTS.read_text(encoding="utf-8").split("\n## ")[0]
+    assert re.search(r"\w+ on \S+( with [\w, -]+)?, \d+ cores; OMP_NUM_THREADS=1; Python \S+, torch \S+", head)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines", "expected"),
+    [
+        ("x86_64", ["model name: X", "flags : sse avx2 fma"], "x86_64 with AVX2"),
+        ("x86_64", ["flags : avx2 avx512f avx512bw amx_tile"], "x86_64 with AVX2, AVX-512, AMX"),
+        ("aarch64", ["Features : fp asimd"], "aarch64 with NEON"),
+        ("arm64", [], "arm64"),
+        ("x86_64", ["bugs : avx512f"], "x86_64"),
+    ],
+)
+def test_the_processor_is_named_by_what_its_flags_say(kind, lines, expected):
+    assert processor(kind, lines) == expected
 
 
 def test_one_process_knows_one_side_only():
