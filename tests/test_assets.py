@@ -94,6 +94,12 @@ def test_the_notes_give_the_bits_per_byte_of_the_log():
     assert QwenConfig.from_hub(checkpoint.read_config(ASSETS / "tiny-qwen")) == QwenConfig()
 
 
+def test_the_ablations_read_the_texts_and_the_vocabulary_that_are_shipped():
+    first = json.loads((ASSETS / "runs" / "block.jsonl").read_text("utf-8").splitlines()[0])
+    shipped = {name: expected for expected, name in HASHES}
+    assert first["reads"] and all(shipped[name] == expected for name, expected in first["reads"].items())
+
+
 def test_the_shipped_vocabulary_has_4096_entries_and_16_control_tokens():
     tokenizer = Tokenizer.from_pretrained(ASSETS / "tiny-qwen")
     assert tokenizer.vocab_size == 4096
