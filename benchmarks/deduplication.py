@@ -3,7 +3,7 @@
     python benchmarks/deduplication.py               all tables, into the file; about five minutes
     python benchmarks/deduplication.py signatures    one table, printed only
 
-One thread on both sides. Needs the packages of the extras `dev` and `bench`.
+One thread on both sides. Needs the packages of the extra `dev`.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import Goal, Rounds, Row, Table, in_fresh_process, interleave, machine
+from harness import Goal, Report, Row, Table, in_fresh_process, interleave
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "RESULTS_DEDUPLICATION.md"
@@ -78,7 +78,7 @@ def signatures(sizes: dict[int, int] = SIZES, rounds: int = 7) -> Table:
         "`datasketch`: `MinHash.bulk`, with its own hash function (SHA-1) and with ours (XXH32), where both have the "
         "same permutations and find the same. From sets: it gets bytes, ours strings, which it encodes within the "
         "measured time. From texts: `minhash.shingle` makes the shingles for it; ours hashes slices of the text.",
-        quiet(timed, rounds),
+        timed.quiet(),
     ]
     return Table(rows, notes, "datasketch")
 
@@ -140,7 +140,7 @@ def signatures_in_rust(sizes: dict[int, int] = SIZES, rounds: int = 7) -> Table:
         "From texts: it makes no shingles, so `minhash.shingle` makes them for it; ours hashes slices of the text and "
         "never builds them. From sets: calling a hash function for each string from Python takes longer than all that "
         "`rensa` does.",
-        quiet(timed, rounds),
+        timed.quiet(),
     ]
     return Table(rows, notes, "rensa")
 
@@ -246,7 +246,7 @@ def whole(count: int = 2000, length: int = 300, rounds: int = 5) -> Table:
         "The loop: a `MinHashLSH` is asked for candidates, each is compared exactly, then the page is inserted. It has "
         "our normalisation, shingles, bands, permutations and union-find, keeps all shingles in memory, and hashes by "
         "its own SHA-1 or by our XXH32.",
-        quiet(timed, rounds),
+        timed.quiet(),
     ]
     return Table(rows, notes, "datasketch")
 
@@ -323,30 +323,23 @@ def memory(few: int = 2000, many: int = 20_000, rounds: int = 3) -> Table:
     return Table(rows, notes, "")
 
 
-def quiet(timed: Rounds, rounds: int) -> str:
-    """How undisturbed the measurement was."""
-    return f"{rounds} rounds after a warm-up; the process had the time of {timed.cores:.2f} cores."
-
-
 def main(names: list[str]) -> None:
-    """Measure and print the named tables; all of them also go to RESULTS_DEDUPLICATION.md."""
-    unknown = set(names) - set(TITLES)
-    if unknown:
-        raise SystemExit(f"no table is called {', '.join(unknown)}; there are {', '.join(TITLES)}")
-    sys.path.insert(0, str(ROOT))  # this checkout, whatever is installed
+    """The named tables, or all of them into RESULTS_DEDUPLICATION.md."""
+    packages = ("numpy", "xxhash", "datasketch", "rensa")
+    Report("deduplication.py", RESULTS, INTRODUCTION, TITLES, measure, packages).write(names, prepare)
+
+
+def measure(name: str) -> Table:
+    """One table; `memory` starts processes of its own."""
+    return memory() if name == "memory" else in_fresh_process("deduplication", name)
+
+
+def prepare() -> None:
+    """One thread on both sides, and this checkout, whatever is installed."""
+    sys.path.insert(0, str(ROOT))
     import course
 
     os.environ.update(course.allocator(), RAYON_NUM_THREADS="1", OMP_NUM_THREADS="1")
-    packages = ("numpy", "xxhash", "datasketch", "rensa")
-    sections = [INTRODUCTION.format(date=time.strftime("%Y-%m-%d"), machine=machine(packages))]
-    for number, (name, title) in enumerate(TITLES.items(), start=1):
-        if name in (names or TITLES):
-            table: Table = memory() if name == "memory" else in_fresh_process("deduplication", name)
-            section = f"## {number}. {title}\n\n`python benchmarks/deduplication.py {name}`\n\n{table.markdown()}\n"
-            print(section, flush=True)
-            sections.append(section)
-    if not names:
-        RESULTS.write_text("\n".join(sections), encoding="utf-8")
 
 
 if __name__ == "__main__":

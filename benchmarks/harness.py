@@ -10,7 +10,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -107,6 +107,11 @@ class Rounds(NamedTuple):
     seconds: dict[str, list[float]]
     cores: float
 
+    def quiet(self) -> str:
+        """How undisturbed the measurement was."""
+        n = len(next(iter(self.seconds.values())))
+        return f"{n} round{'s' * (n > 1)} after a warm-up; the process had the time of {self.cores:.2f} cores."
+
     def speeds(self, amount: float) -> list[list[float]]:
         """What both sides got done a second in each round, `amount` a round."""
         return [[amount / seconds for seconds in self.seconds[name]] for name in ("ours", "peer")]
@@ -138,7 +143,34 @@ def _call(module: str, function: str, arguments: tuple) -> Any:
     return getattr(importlib.import_module(module), function)(*arguments)
 
 
-def machine(packages: tuple[str, ...] = ("torch", "transformers")) -> str:
+class Report(NamedTuple):
+    """The tables of one script, by name, and the file that holds them all."""
+
+    script: str
+    results: Path
+    introduction: str  # with blanks for {date} and {machine}
+    titles: Mapping[str, str]
+    measure: Callable[[str], Table]
+    packages: tuple[str, ...] = ("torch", "transformers")  # whose versions the file states
+
+    def write(self, names: list[str], prepare: Callable[[], Any]) -> None:
+        """Measure and print the named tables; all of them, which go to the file too, if none is named."""
+        unknown = set(names) - set(self.titles)
+        if unknown:
+            raise SystemExit(f"no table is called {', '.join(unknown)}; there are {', '.join(self.titles)}")
+        prepare()
+        sections = [self.introduction.format(date=time.strftime("%Y-%m-%d"), machine=machine(self.packages))]
+        for number, (name, title) in enumerate(self.titles.items(), start=1):
+            if name in (names or self.titles):
+                command = f"`python benchmarks/{self.script} {name}`"
+                section = f"## {number}. {title}\n\n{command}\n\n{self.measure(name).markdown()}\n"
+                print(section, flush=True)
+                sections.append(section)
+        if not names:
+            self.results.write_text("\n".join(sections), encoding="utf-8")
+
+
+def machine(packages: tuple[str, ...]) -> str:
     """What the numbers depend on, in one line."""
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in packages)
     threads = os.environ.get("OMP_NUM_THREADS", "not set")

@@ -8,12 +8,11 @@ OMP_NUM_THREADS says how many threads both sides get; without it, one. Needs the
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import footprint
-from harness import Table, in_fresh_process, machine
+from harness import Report, Table, in_fresh_process
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "RESULTS.md"
@@ -37,19 +36,9 @@ The settings of glibc's allocator that `course.py` gives the course hold for bot
 
 
 def main(names: list[str]) -> None:
-    """Measure and print the named tables; all of them also go to RESULTS.md."""
-    unknown = set(names) - set(TABLES)
-    if unknown:
-        raise SystemExit(f"no table is called {', '.join(unknown)}; there are {', '.join(TABLES)}")
-    prepare()
-    sections = [INTRODUCTION.format(date=time.strftime("%Y-%m-%d"), machine=machine())]
-    for number, (name, (title, measure)) in enumerate(TABLES.items(), start=1):
-        if name in (names or TABLES):
-            section = f"## {number}. {title}\n\n`python benchmarks/run.py {name}`\n\n{measure().markdown()}\n"
-            print(section, flush=True)
-            sections.append(section)
-    if not names:
-        RESULTS.write_text("\n".join(sections), encoding="utf-8")
+    """The named tables, or all of them into RESULTS.md."""
+    titles = {name: title for name, (title, _) in TABLES.items()}
+    Report("run.py", RESULTS, INTRODUCTION, titles, lambda name: TABLES[name][1]()).write(names, prepare)
 
 
 def prepare() -> None:

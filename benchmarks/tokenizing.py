@@ -11,10 +11,10 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 
-from harness import Goal, Row, Table, in_fresh_process, interleave, machine
+from harness import Goal, Report, Row, Table, in_fresh_process, interleave
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "RESULTS_TOKENIZER.md"
@@ -81,7 +81,7 @@ def training(size: int = 1_000_000, n_merges: int = 3_824, rounds: int = 5) -> T
         "the text into words and counting them is part of it, on both sides.",
         "Among equally common pairs both take the smallest ids; `tokenizers` numbers the 256 bytes in another order, "
         "so some equals are taken otherwise. Where the orders agree, the tests find the same merges, one by one.",
-        quiet(rounds, timed.cores),
+        timed.quiet(),
     ]
     return Table(rows, settings, "tokenizers")
 
@@ -108,7 +108,7 @@ def teaching(size: int = 300_000, n_merges: int = 512, rounds: int = 1) -> Table
     }
     timed = interleave(runs, rounds)
     rows = [Row("training", "merges/s", *timed.speeds(n_merges), Goal("ratio", "≥", 50))]
-    settings = [f"{len(text.encode()):,} bytes of English, {n_merges} merges.", quiet(rounds, timed.cores)]
+    settings = [f"{len(text.encode()):,} bytes of English, {n_merges} merges.", timed.quiet()]
     return Table(rows, settings, "tiktoken")
 
 
@@ -134,7 +134,7 @@ def encoding(rounds: int = 7, size: int | None = None) -> Table:
             Row(f"equal ids, {name}", "%", [float(ids["ours"] == ids["peer"])], None, Goal("ours", "≥", 1.0)),
         ]
         settings.append(f"{name}: {size_of:,} bytes, {size_of / len(ids['ours']):.2f} bytes a token.")
-    settings.append(f"English and Chinese: the held-out split; Python: this library. {quiet(rounds, timed.cores)}")
+    settings.append(f"English and Chinese: the held-out split; Python: this library. {timed.quiet()}")
     return Table(rows, settings, "tiktoken")
 
 
@@ -180,7 +180,7 @@ def loading(rounds: int = 7) -> Table:
     settings = [
         "Ours unpacks the file that the course ships (0.78 MB) and checks that there is no gap; `tiktoken` reads it "
         "unpacked (2.6 MB).",
-        quiet(rounds, timed.cores),
+        timed.quiet(),
     ]
     return Table(rows, settings, "tiktoken")
 
@@ -191,28 +191,17 @@ def seconds_to_import(name: str) -> float:
     return float(subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True).stdout)
 
 
-def quiet(rounds: int, cores: float) -> str:
-    """How undisturbed the measurement was."""
-    return f"{rounds} round{'s' * (rounds > 1)} after a warm-up; the process had the time of {cores:.2f} cores."
-
-
 def main(names: list[str]) -> None:
-    """Measure and print the named tables; all of them also go to RESULTS_TOKENIZER.md."""
-    unknown = set(names) - set(TITLES)
-    if unknown:
-        raise SystemExit(f"no table is called {', '.join(unknown)}; there are {', '.join(TITLES)}")
-    sys.path.insert(0, str(ROOT))  # this checkout, whatever is installed
-    os.environ.update(RAYON_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
+    """The named tables, or all of them into RESULTS_TOKENIZER.md."""
     packages = ("regex", "tiktoken", "tokenizers")
-    sections = [INTRODUCTION.format(date=time.strftime("%Y-%m-%d"), machine=machine(packages))]
-    for number, (name, title) in enumerate(TITLES.items(), start=1):
-        if name in (names or TITLES):
-            table: Table = in_fresh_process("tokenizing", name)
-            section = f"## {number}. {title}\n\n`python benchmarks/tokenizing.py {name}`\n\n{table.markdown()}\n"
-            print(section, flush=True)
-            sections.append(section)
-    if not names:
-        RESULTS.write_text("\n".join(sections), encoding="utf-8")
+    measure = partial(in_fresh_process, "tokenizing")
+    Report("tokenizing.py", RESULTS, INTRODUCTION, TITLES, measure, packages).write(names, prepare)
+
+
+def prepare() -> None:
+    """One thread for the Rust of both peers, and this checkout, whatever is installed."""
+    sys.path.insert(0, str(ROOT))
+    os.environ.update(RAYON_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 import ablations
 import pretrain
 from minqwen.data import corpus
-from minqwen.model import Qwen, attention, training
+from minqwen.model import Qwen, training
 
 RECIPE = {**ablations.RECIPE, "d_model": 48, "n_layers": 2, "d_ff": 128, "max_length": 8, "batch_size": 2}
 RECIPE |= {"steps": 4, "warmup": 1, "evaluate_every": 2, "windows": 8}
@@ -99,7 +99,6 @@ def test_a_run_is_measured_at_every_evaluation_and_on_longer_texts_at_the_end(te
     assert first["loss"] == pytest.approx(torch.log(torch.tensor(4096.0)).item(), abs=0.3)
     assert last["bits_per_byte"]["zh"] < first["bits_per_byte"]["zh"], "four steps on twenty poems teach a little"
     assert training.batch_loss is not pretrain.mixed_precision_loss
-    assert attention.scaled_dot_product_attention is not pretrain.fused_attention
 
 
 def test_a_seed_decides_the_order_of_the_texts_and_no_variant_does(texts, monkeypatch):

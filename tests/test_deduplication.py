@@ -28,13 +28,11 @@ def test_clusters_equal_those_of_a_loop_on_datasketch():
 
 
 def test_rust_is_measured_from_three_starting_points():
-    pytest.importorskip("rensa", reason="only the extra `bench` brings it")
     table = deduplication.signatures_in_rust({30: 7}, rounds=1)
     assert [row.what.rpartition(" ")[2] for row in table.rows] == ["texts", "sets", "hashes"]
 
 
 def test_errors_are_near_those_of_theory():
-    pytest.importorskip("rensa", reason="only the extra `bench` brings it")
     table = deduplication.accuracy(pairs=200, size=60, seeds=1)
     assert 0.8 < table.rows[0].ratio < 1.2
 

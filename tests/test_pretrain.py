@@ -13,7 +13,7 @@ from tqdm import tqdm
 import pretrain
 from minqwen import assets
 from minqwen.data import corpus
-from minqwen.model import Qwen, QwenConfig, attention, training
+from minqwen.model import Qwen, QwenConfig, training
 from minqwen.tokenizer import Tokenizer
 
 SMALL = QwenConfig(d_model=12, n_layers=1, n_heads=2, n_kv_heads=2, d_ff=8, max_length=16)
@@ -88,13 +88,6 @@ def test_the_bytes_of_a_window_are_those_of_its_text_without_control_tokens(toke
     assert len(whole) > 10 and all(n == len(text.encode()) for n, text in whole)
 
 
-def test_the_kernel_used_for_training_is_our_formula():
-    q, k, v = torch.randn(3, 2, 3, 7, 10, generator=torch.Generator().manual_seed(0))
-    mask = attention.causal_mask(7, 7)
-    ours = attention.scaled_dot_product_attention(q, k, v, mask)
-    torch.testing.assert_close(pretrain.fused_attention(q, k, v, mask), ours, atol=1e-6, rtol=0)
-
-
 @pytest.mark.parametrize("has_instructions", [True, False])
 def test_training_multiplies_in_bfloat16_where_that_is_fast_and_evaluates_in_float32(monkeypatch, has_instructions):
     monkeypatch.setattr(pretrain, "multiplies_bfloat16", lambda: has_instructions)
@@ -117,7 +110,7 @@ def test_a_run_logs_its_recipe_and_leaves_a_model_that_loads(short_run, monkeypa
     assert measured["bits_per_byte"].keys() == final["final_bits_per_byte"].keys() == {"en", "zh"}
     assert re.findall(r"\d\.\d{6,}", log) == [], "five digits are enough, in lists and tables too"
     assert Qwen.from_pretrained(folder).config == SMALL
-    assert attention.scaled_dot_product_attention is not pretrain.fused_attention
+    assert training.batch_loss is not pretrain.mixed_precision_loss
 
 
 def test_the_best_checkpoint_by_both_languages_is_kept_and_measured_again(short_run, monkeypatch):

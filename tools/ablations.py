@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import pretrain
 from minqwen import assets
 from minqwen.data import corpus
-from minqwen.model import Qwen, QwenConfig, attention, training
+from minqwen.model import Qwen, QwenConfig, training
 from minqwen.model.block import Block
 from minqwen.tokenizer import Tokenizer
 
@@ -114,7 +114,6 @@ def build(variant: str, recipe: Mapping[str, Any], seed: int) -> Qwen:
 
 
 @mock.patch.object(training, "batch_loss", pretrain.mixed_precision_loss)
-@mock.patch.object(attention, "scaled_dot_product_attention", pretrain.fused_attention)
 def measure(variant: str, recipe: Mapping[str, Any], seed: int, prepared: Texts) -> list[dict[str, Any]]:
     """One record an evaluation: steps done, training loss since the last one, held-out bits per byte."""
     model, length = build(variant, recipe, seed), recipe["max_length"]

@@ -11,7 +11,8 @@ A source is jupytext's percent format, notebooks/src/NN_topic.py:
     # %% exercise="apply_rope"   an exercise of minqwen.check, under the "## " section it belongs to. Its body uses the
                                  learner's function (`with using(apply_rope): ...`); only implement exercises have one
     # %% id="softmax-gradient"   a cell with a name, for claims.toml; every other id is a hash of section and text
-    # %% tags=["raises-exception"]   this, nbval-ignore-output and nbval-check-output go through to the lecture
+    # %% tags=["nbval-ignore-output"]   this and nbval-check-output go through to the lecture. A cell that raises would
+                                 stop Run All in JupyterLab: catch the error and print it
 
 The first cell is prose and begins with "# title"; `{{seconds}}` in prose becomes the measured time of the last run.
 Folded answers are <details> with empty lines around the Markdown inside. Code never ends in ";"; plots end in

@@ -32,9 +32,7 @@ class Exercise:
     also_closed: tuple[Callable[..., Any], ...] = ()  # other functions of ours that would do it: helpers, oracles
     twins: tuple[Callable[..., Any], ...] = ()  # torch's functions that would
     may_view: bool = False  # whether the result may share memory with an argument
-    in_model: bool = (
-        False  # whether model, tokenizer or trainer call the library's, so that it can run on the learner's
-    )
+    in_model: bool = False  # whether model, tokenizer or trainer call the library's, and can run on the learner's
 
     @property
     def home(self) -> str | None:

@@ -101,6 +101,7 @@ class _Pairs:
         self.seen: dict[tuple[int, int], float] = {}  # a pair may meet in many bands
 
     def similarity(self, i: int, j: int) -> float:
+        """Exact Jaccard of two of the texts, counted once."""
         if i == j:
             return 1.0
         if (i, j) not in self.seen:
@@ -110,6 +111,7 @@ class _Pairs:
         return self.seen[i, j]
 
     def are_alike(self, i: int, j: int) -> bool:
+        """Whether it reaches the threshold."""
         return self.similarity(i, j) >= self.threshold
 
     def _shingles(self, i: int) -> set[str]:

@@ -39,7 +39,7 @@ def read_tokens(model: Qwen, tokenizer: Any, text: str) -> list[int]:
     ids = tokenizer.encode(text)
     most = min(MOST_TOKENS, model.config.max_length)
     if len(ids) < 2:
-        raise ValueError(f"{text!r} has {len(ids)} tokens, and attention needs two; type a few words")
+        raise ValueError(f"{text!r} makes {len(ids)} of the two tokens that attention needs; type a few words")
     if len(ids) > most:
         raise ValueError(f"this text has {len(ids)} tokens, and {most} can be shown; type a shorter one")
     return ids

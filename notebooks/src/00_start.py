@@ -90,7 +90,7 @@ The last ones; a larger base slows them further. [Lesson 02](02_positions.ipynb)
 </details>
 <details><summary>6. What does LayerNorm remove that RMSNorm leaves?</summary>
 
-The mean of the channels. [Lesson 04](04_qwen_block.ipynb), section 4.9.
+The mean of the channels. [Lesson 04](04_qwen_block.ipynb), section 4.10.
 
 </details>
 <details><summary>7. Why is the MLP of Qwen 8/3 as wide as the model, and not 4 times?</summary>

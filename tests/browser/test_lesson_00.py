@@ -53,4 +53,4 @@ def test_a_newcomer_gets_the_exercise_wrong_reads_why_and_gets_it_right(lab, pag
         (RIGHT, "0.2 masked_mean: right."),
     ):
         page.evaluate(WRITE_AND_RUN, [index, stub + body])
-        page.wait_for_function(SAYS, arg=[index + 1, said])
+        assert page.wait_for_function(SAYS, arg=[index + 1, said]), said
