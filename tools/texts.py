@@ -2,9 +2,11 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from configparser import ConfigParser
 from pathlib import Path
+from typing import Any
 
 from minqwen.data import corpus
 
@@ -87,35 +89,39 @@ def english(package: Path) -> list[corpus.Document]:
     return documents
 
 
-def poem(record: dict) -> corpus.Document | None:
-    """《title》poet, then one couplet a line; None for fragments, gaps, editors' brackets and giants."""
+def poem(record: Mapping[str, Any]) -> corpus.Document | str:
+    """《title》poet, then one couplet a line; or why it is not a whole poem: a fragment, gaps, editors' brackets."""
     title, author = record["title"].strip(), record["author"].strip()
     lines = [line.strip() for line in record["paragraphs"]]
-    is_sound = (
-        POEM_TITLE.fullmatch(title)
-        and re.fullmatch(r"[\u4e00-\u9fff]{2,5}", author)
-        and title != "句"
-        and 2 <= len(lines) <= 40
-        and all(POEM_LINE.fullmatch(line) for line in lines)
-    )
-    if not is_sound:
-        return None
+    if not POEM_TITLE.fullmatch(title) or title == "句":
+        return "title"
+    if not re.fullmatch(r"[\u4e00-\u9fff]{2,5}", author):
+        return "author"
+    if not 2 <= len(lines) <= 40:
+        return "length"
+    if not all(POEM_LINE.fullmatch(line) for line in lines):
+        return "signs"
     return corpus.Document("zh", author, author, title, "\n".join([f"《{title}》{author}", *lines]))
 
 
-def chinese(package: Path, to_simplified) -> list[corpus.Document]:
-    """The poems of the Tang in simplified characters, each text once."""
-    documents, seen = [], set()
+def chinese(package: Path, to_simplified: Callable[[str], str]) -> tuple[list[corpus.Document], Counter]:
+    """The poems of the Tang in simplified characters, each text once; and how many were left out for what."""
+    documents, seen, left_out = [], set(), Counter()
     variants = str.maketrans(dict(zip(VARIANTS[::2], VARIANTS[1::2])))
     folder = package / "dist" / "quantangshi"
     for path in sorted(folder.glob("poet.tang.*.json"), key=lambda path: int(path.name.split(".")[2])):
         for record in json.loads(to_simplified(path.read_text(encoding="utf-8")).translate(variants)):
             document = poem(record)
-            body = document and re.sub(r"\W", "", document.text.partition("\n")[2])
-            if body and body not in seen:
+            if isinstance(document, str):
+                left_out[document] += 1
+                continue
+            body = re.sub(r"\W", "", document.text.partition("\n")[2])
+            if body in seen:
+                left_out["same_text"] += 1
+            else:
                 seen.add(body)
                 documents.append(document)
-    return documents
+    return documents, left_out
 
 
 def without_leaks(documents: list[corpus.Document]) -> dict[str, list[corpus.Document]]:

@@ -8,8 +8,10 @@ Qwen report (Bai et al. 2023, arXiv:2309.16609), which removes overlap with the 
 import hashlib
 import json
 import lzma
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 SPLITS = ("train", "held_out")
 LANGUAGES = ("en", "zh")
@@ -48,18 +50,18 @@ def load(split: str, language: str | None = None) -> list[Document]:
     return [document for document in unpack(packed) if language in (None, document.language)]
 
 
-def pack(documents: list[Document]) -> bytes:
-    """One JSON object a line, compressed with xz."""
-    lines = (json.dumps(vars(document), ensure_ascii=False) + "\n" for document in documents)
+def pack(records: Iterable[Any]) -> bytes:
+    """One JSON object a line for every dataclass, compressed with xz."""
+    lines = (json.dumps(vars(record), ensure_ascii=False) + "\n" for record in records)
     return lzma.compress("".join(lines).encode(), preset=9 | lzma.PRESET_EXTREME)
 
 
-def unpack(packed: bytes) -> list[Document]:
-    """What `pack` was given."""
+def unpack(packed: bytes, kind: Callable[..., Any] = Document) -> list[Any]:
+    """What `pack` was given, each line made into a `kind`."""
     try:
         lines = lzma.decompress(packed).decode().rstrip("\n").split("\n")  # splitlines() would also cut at U+2028
-        return [Document(**json.loads(line)) for line in lines]
+        return [kind(**json.loads(line)) for line in lines]
     except (lzma.LZMAError, ValueError, TypeError) as error:
         raise ValueError(
-            f"the corpus file is damaged ({error}); fetch it again, or run tools/assets.py corpus"
+            f"this file of texts is damaged ({error}); fetch it again, or build it as minqwen/assets/README.md says"
         ) from error

@@ -83,7 +83,7 @@ def test_packed_documents_come_back():
     ],
 )
 def test_a_damaged_corpus_is_told_the_way_out(packed):
-    with pytest.raises(ValueError, match=r"fetch it again, or run tools/assets\.py corpus"):
+    with pytest.raises(ValueError, match=r"fetch it again, or build it as minqwen/assets/README\.md says"):
         corpus.unpack(packed)
 
 
