@@ -1,12 +1,24 @@
-"""The gated feed-forward layer of Qwen: SwiGLU.
+"""The feed-forward layer: two matrices in 2017, three in Qwen, one of them a gate (SwiGLU).
 
-Shazeer 2020, "GLU Variants Improve Transformer" (arXiv:2002.05202), section 2; the width 8/3 · C from the
-Qwen Technical Report (arXiv:2309.16609), section 2.3.1.
+Vaswani et al. 2017, "Attention Is All You Need" (arXiv:1706.03762), section 3.3, equation 2; Shazeer
+2020, "GLU Variants Improve Transformer" (arXiv:2002.05202), section 2; the width 8/3 · C from the Qwen Technical Report
+(arXiv:2309.16609), section 2.3.1.
 """
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+
+def feed_forward(
+    x: Float[Tensor, "*batch C"],
+    w1: Float[Tensor, "F C"],
+    b1: Float[Tensor, " F"],
+    w2: Float[Tensor, "C F"],
+    b2: Float[Tensor, " C"],
+) -> Float[Tensor, "*batch C"]:
+    """max(0, x W₁ᵀ + b₁) W₂ᵀ + b₂, the same for every token; weights are (out, in), as in `torch.nn.Linear`."""
+    return (x @ w1.mT + b1).relu() @ w2.mT + b2
 
 
 def swiglu(gate: Float[Tensor, "*batch F"], up: Float[Tensor, "*batch F"]) -> Float[Tensor, "*batch F"]:

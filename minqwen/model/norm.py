@@ -1,7 +1,7 @@
-"""Root-mean-square layer normalisation.
+"""Layer normalisation, as in 2017, and with the root mean square, as before every attention and MLP of Qwen.
 
-Zhang and Sennrich 2019, "Root Mean Square Layer Normalization" (arXiv:1910.07467), section 4; used before every
-attention and MLP of Qwen (arXiv:2309.16609, section 2.3.1).
+Ba, Kiros and Hinton 2016, "Layer Normalization" (arXiv:1607.06450), section 3; Zhang and Sennrich 2019, "Root Mean
+Square Layer Normalization" (arXiv:1910.07467), section 4.
 """
 
 import torch
@@ -9,6 +9,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from minqwen.model import precision
+
+
+def layer_norm(
+    x: Float[Tensor, "*batch C"], weight: Float[Tensor, " C"], bias: Float[Tensor, " C"], eps: float = 1e-5
+) -> Float[Tensor, "*batch C"]:
+    """(x − mean(x)) / √(var(x) + eps) · weight + bias, along the last dimension; var divides by C, not by C − 1.
+
+    The squares of half types lose their low bits, so mean and variance are taken in float32.
+    """
+    wide = precision.widen(x)
+    centred = wide - wide.mean(dim=-1, keepdim=True)
+    scaled = centred * torch.rsqrt(centred.square().mean(dim=-1, keepdim=True) + eps)
+    return scaled.to(x.dtype) * weight + bias
 
 
 def rms_norm(x: Float[Tensor, "*batch C"], weight: Float[Tensor, " C"], eps: float = 1e-6) -> Float[Tensor, "*batch C"]:
@@ -31,3 +44,17 @@ class RMSNorm(nn.Module):
     def forward(self, x: Float[Tensor, "*batch C"]) -> Float[Tensor, "*batch C"]:
         """`rms_norm` with this weight."""
         return rms_norm(x, self.weight, self.eps)
+
+
+class LayerNorm(nn.Module):
+    """The learnable weight and bias of `layer_norm`, and nothing else."""
+
+    def __init__(self, d_model: int, eps: float = 1e-5):
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(d_model))
+        self.bias = nn.Parameter(torch.zeros(d_model))
+
+    def forward(self, x: Float[Tensor, "*batch C"]) -> Float[Tensor, "*batch C"]:
+        """`layer_norm` with this weight and bias."""
+        return layer_norm(x, self.weight, self.bias, self.eps)

@@ -1,4 +1,4 @@
-"""RMS norm against `F.rms_norm`; SwiGLU against the formula by hand; the report's widths."""
+"""Layer norm and RMS norm against torch's; feed-forward against loops; SwiGLU by hand; the report's widths."""
 
 import math
 
@@ -15,6 +15,42 @@ B, T, C = 2, 5, 7
 
 def normal(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)), dtype=torch.float64)
+
+
+def test_layer_norm_equals_torch():
+    x, weight, bias = normal(B, T, C), normal(C), normal(1, C)[0]
+    assert_close(norm.layer_norm(x, weight, bias, 1e-3), F.layer_norm(x, (C,), weight, bias, 1e-3))
+
+
+def test_layer_norm_sees_neither_scale_nor_shift_nor_its_batch_mates():
+    x, weight, bias = normal(B, T, C), normal(C), normal(1, C)[0]
+    expected = norm.layer_norm(x, weight, bias, 1e-12)
+    assert_close(norm.layer_norm(1000 * x + 5, weight, bias, 1e-12), expected)
+    mates = x.clone()
+    mates[1:] = 100.0
+    assert norm.layer_norm(mates, weight, bias, 1e-12)[0].equal(expected[0])
+
+
+def test_layer_norm_survives_squares_that_float16_cannot_hold():
+    x = torch.tensor([-300.0, 300.0], dtype=torch.float16)
+    ones, zeros = torch.ones(2, dtype=torch.float16), torch.zeros(2, dtype=torch.float16)
+    assert_close(norm.layer_norm(x, ones, zeros), torch.tensor([-1.0, 1.0], dtype=torch.float16))
+
+
+def test_gradients_of_layer_norm_and_feed_forward_are_right():
+    x, weight, bias = (t.requires_grad_() for t in (normal(3, C), normal(C), normal(1, C)[0].clone()))
+    assert torch.autograd.gradcheck(norm.layer_norm, (x, weight, bias))
+    shapes = (3, C), (11, C), (11,), (C, 11), (C,)
+    assert torch.autograd.gradcheck(mlp.feed_forward, tuple(normal(*s).requires_grad_() for s in shapes))
+
+
+def test_feed_forward_is_its_formula_in_loops():
+    x, w1, b1, w2, b2 = normal(T, C), normal(11, C), normal(11), normal(C, 11), normal(1, C)[0]
+    rows = []
+    for row in x.tolist():
+        hidden = [max(0.0, sum(a * w for a, w in zip(row, ws)) + b) for ws, b in zip(w1.tolist(), b1.tolist())]
+        rows.append([sum(a * w for a, w in zip(hidden, ws)) + b for ws, b in zip(w2.tolist(), b2.tolist())])
+    assert_close(mlp.feed_forward(x, w1, b1, w2, b2), torch.tensor(rows, dtype=torch.float64))
 
 
 def test_rms_norm_equals_torch():
