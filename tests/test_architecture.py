@@ -190,7 +190,7 @@ def batched_functions() -> list[typing.Callable]:
 def draw(annotation: typing.Any, batch: tuple[int, ...], rng: torch.Generator) -> torch.Tensor:
     """Random numbers of the shape and kind that an annotation names."""
     axes = annotation.dim_str.replace("#", "").split()
-    sizes = [[eval(axis.strip("{}"), LETTERS | WORDS)] if axis != "*batch" else batch for axis in axes]
+    sizes = [[eval(axis.strip("{}"), LETTERS | WORDS)] if "batch" not in axis else batch for axis in axes]
     x = torch.randn([n for axis in sizes for n in axis], generator=rng, dtype=torch.float64)
     return x > 0 if "bool" in annotation.dtypes else x if "float64" in annotation.dtypes else (x * 9).long().abs()
 
