@@ -21,6 +21,7 @@ bench: ## speed and memory beside peers, into benchmarks/RESULTS*.md; some minut
 	$(PYTHON) benchmarks/tokenizing.py
 	$(PYTHON) benchmarks/deduplication.py
 	$(PYTHON) benchmarks/cleaning.py
+	$(PYTHON) benchmarks/flash.py
 
 assets: ## corpus, vocabularies, checkpoint; each step says how long it takes before it starts
 	$(PYTHON) tools/assets.py corpus
