@@ -10,6 +10,15 @@ from torch import Tensor
 from minqwen.model.config import QwenConfig
 
 
+def update_cache(
+    memory: Float[Tensor, "B Hkv capacity D"], length: int, new: Float[Tensor, "B Hkv T D"]
+) -> Float[Tensor, "B Hkv S D"]:
+    """memory[:, :, length : length + T] = new; returns the S = length + T positions that are filled, not copied."""
+    S = length + new.shape[-2]
+    memory[:, :, length:S] = new
+    return memory[:, :, :S]
+
+
 class LayerCache:
     """The keys and values of one layer, in one block of memory that is filled from the left."""
 
@@ -21,15 +30,13 @@ class LayerCache:
         self, k: Float[Tensor, "B Hkv T D"], v: Float[Tensor, "B Hkv T D"]
     ) -> tuple[Float[Tensor, "B Hkv S D"], Float[Tensor, "B Hkv S D"]]:
         """Append T positions; return all S = past + T positions."""
-        start, stop = self.length, self.length + k.shape[-2]
+        past, stop = self.length, self.length + k.shape[-2]
         if stop > self.keys.shape[-2]:
             raise ValueError(
                 f"{stop} positions do not fit a cache of {self.keys.shape[-2]}; make it with capacity={stop} or more"
             )
-        self.keys.narrow(-2, start, stop - start).copy_(k)
-        self.values.narrow(-2, start, stop - start).copy_(v)
         self.length = stop
-        return self.keys.narrow(-2, 0, stop), self.values.narrow(-2, 0, stop)
+        return update_cache(self.keys, past, k), update_cache(self.values, past, v)
 
 
 class KVCache:

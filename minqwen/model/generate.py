@@ -1,79 +1,115 @@
-"""Writing: sample a token, append it, repeat.
+"""Writing: choose a token, append it, repeat.
 
-Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration" (arXiv:1904.09751), section 3.1 for top-p;
-Fan et al. 2018 (arXiv:1805.04833), section 5.4 for top-k.
+Qwen Technical Report (arXiv:2309.16609), section 3.2.2, samples with top-p; what may be drawn is in `sampling`.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from minqwen.model import precision
+from minqwen.model import precision, sampling
 from minqwen.model.cache import KVCache
 from minqwen.model.qwen import Qwen
+from minqwen.model.stopping import Stops
 
 
 def sample_top_p(
     logits: Float[Tensor, "B V"], top_p: float, generator: torch.Generator | None = None
 ) -> Int[Tensor, " B"]:
     """Sample from the smallest set of likeliest tokens whose probability reaches `top_p`; 1 keeps them all."""
-    if not 0 < top_p <= 1:
-        raise ValueError(f"top_p={top_p} must lie above 0 and not above 1; use 1 to keep every token")
-    probs, order = precision.widen(logits).softmax(dim=-1).sort(dim=-1, descending=True)
-    before = probs.cumsum(dim=-1) - probs  # mass of the tokens that come first
-    # Rounding lets the sum reach 1 early in a large vocabulary, and 1 is to keep every token.
-    kept = probs.masked_fill(before >= top_p, 0.0) if top_p < 1 else probs
-    return order.gather(-1, torch.multinomial(kept, 1, generator=generator)).squeeze(-1)
+    return _draw(sampling.keep_top_p(logits, top_p), generator)
 
 
 def sample_top_k(logits: Float[Tensor, "B V"], k: int, generator: torch.Generator | None = None) -> Int[Tensor, " B"]:
     """Sample from the k likeliest tokens."""
-    if k < 1:
-        raise ValueError(f"k={k} keeps no token; use k=1 for the likeliest or k={logits.shape[-1]} for all")
-    kept, order = logits.topk(min(k, logits.shape[-1]), dim=-1)
-    return order.gather(-1, torch.multinomial(kept.softmax(dim=-1), 1, generator=generator)).squeeze(-1)
+    return _draw(sampling.keep_top_k(logits, k), generator)
 
 
-def generate(
+def _draw(logits: Tensor, generator: torch.Generator | None) -> Tensor:
+    probs = precision.widen(logits).softmax(dim=-1)
+    return torch.multinomial(probs, 1, generator=generator).squeeze(-1)
+
+
+def generate(model: Qwen, ids: Int[Tensor, "B T"], max_new_tokens: int, **options: Any) -> Int[Tensor, "B N"]:
+    """The prompt and its continuation, N ≤ T + max_new_tokens. The options are those of `stream`.
+
+    After its end a row repeats its last token; when all rows have ended, so does the function.
+    """
+    new = [token[:, None] for token in stream(model, ids, max_new_tokens, **options)]
+    return torch.cat([ids, *new], dim=-1)
+
+
+def stream(
     model: Qwen,
     ids: Int[Tensor, "B T"],
     max_new_tokens: int,
     temperature: float = 1.0,
     top_p: float = 1.0,
-    stop_ids: Collection[int] = (),
+    stop_ids: Collection[int | Sequence[int]] = (),
     is_token: Bool[Tensor, "B T"] | None = None,
     generator: torch.Generator | None = None,
-) -> Int[Tensor, "B N"]:
-    """The prompt and its continuation, N ≤ T + max_new_tokens; `temperature=0` takes the likeliest token.
+    top_k: int | None = None,
+    repetition_penalty: float = 1.0,
+    stop_strings: Collection[str] = (),
+    decode: Callable[[list[int]], str] | None = None,
+    use_cache: bool = True,
+) -> Iterator[Int[Tensor, " B"]]:
+    """The new tokens as they are chosen, one a row; `temperature=0` takes the likeliest.
 
-    Prompts of unequal length are padded on the left, with `is_token` False there. After one of its `stop_ids` a row
-    repeats that token; when all rows have stopped, so does the function.
+    First comes the penalty, on prompt and continuation alike, then temperature, top-k, top-p. A row ends with one of
+    `stop_ids`, tokens or sequences of tokens, or once `decode` of its new tokens holds one of `stop_strings`. Prompts
+    of unequal length are padded on the left, `is_token` False there. The cache saves time and changes no token.
     """
     _check_prompt(ids, is_token, max_new_tokens, model.config.max_length)
     if temperature < 0:
         raise ValueError(f"temperature={temperature} is below 0; use 0 for the likeliest token, 1 for the model's own")
+    stops = Stops(len(ids), stop_ids, stop_strings, decode)
+    seen = None
+    if repetition_penalty != 1:
+        seen = sampling.seen_tokens(ids, model.config.vocab_size, is_token)
+
+    def choose(logits: Tensor) -> Tensor:
+        if seen is not None:
+            logits = sampling.penalise_repetition(logits, seen, repetition_penalty)
+        if temperature == 0:
+            return logits.argmax(dim=-1)
+        logits = logits / temperature if top_k is None else sampling.keep_top_k(logits / temperature, top_k)
+        return sample_top_p(logits, top_p, generator)
+
+    return _steps(model, ids, max_new_tokens, is_token, choose, stops, seen, use_cache)
+
+
+def _steps(
+    model: Qwen,
+    ids: Tensor,
+    max_new_tokens: int,
+    is_token: Tensor | None,
+    choose: Callable[[Tensor], Tensor],
+    stops: Stops,
+    seen: Tensor | None,
+    use_cache: bool,
+) -> Iterator[Tensor]:
     B, T = ids.shape
-    cache = KVCache(model.config, B, T + max_new_tokens, dtype=model.lm_head.weight.dtype)
-    stop = torch.tensor(list(stop_ids), dtype=ids.dtype)
-    stopped, new = torch.zeros(B, 1, dtype=torch.bool), ids
-    with torch.inference_mode():
-        for _ in range(max_new_tokens):
-            logits = model(new, is_token, cache)[:, -1]
-            if temperature == 0:
-                new = logits.argmax(dim=-1, keepdim=True)
-            else:
-                new = sample_top_p(logits / temperature, top_p, generator)[:, None]
-            if len(stop):
-                new = torch.where(stopped, ids[:, -1:], new)
-                stopped = stopped | torch.isin(new, stop)
-            ids = torch.cat([ids, new], dim=-1)
-            if is_token is not None:
-                is_token = torch.cat([is_token, torch.ones(B, 1, dtype=torch.bool)], dim=-1)
-            if len(stop) and stopped.all():
-                break
-    return ids.clone()  # what inference_mode makes cannot be trained on; a copy can
+    cache = KVCache(model.config, B, T + max_new_tokens, model.lm_head.weight.dtype) if use_cache else None
+    read, last = ids, ids[:, -1]
+    for _ in range(max_new_tokens):
+        with torch.inference_mode():
+            token = choose(model(read, is_token, cache)[:, -1])
+        # What inference_mode makes cannot be trained on; a copy can.
+        last = torch.where(stops.stopped, last, token) if stops.any else token.clone()
+        if seen is not None:
+            seen.scatter_(-1, last[:, None], True)
+        if stops.any:
+            stops.read(last)
+        yield last
+        if stops.any and stops.stopped.all():
+            return
+        read = last[:, None] if use_cache else torch.cat([read, last[:, None]], dim=-1)
+        if is_token is not None:
+            is_token = torch.cat([is_token, torch.ones(B, 1, dtype=torch.bool)], dim=-1)
 
 
 def _check_prompt(ids: Tensor, is_token: Tensor | None, new: int, context: int) -> None:
@@ -82,6 +118,8 @@ def _check_prompt(ids: Tensor, is_token: Tensor | None, new: int, context: int) 
     prompt = ids.shape[-1]
     if prompt == 0:
         raise ValueError("an empty prompt gives nothing to continue; start with <|endoftext|>")
+    if new < 0:
+        raise ValueError(f"max_new_tokens={new} is below 0; use 0 for none")
     if is_token is not None and not is_token[:, -1].all():
         raise ValueError("padding stands at the right end, where writing goes on; pad on the left")
     if prompt + new > context:

@@ -1,12 +1,18 @@
-"""Generation against a loop without cache; the cache against concatenation; samplers against their sets."""
+"""Generation against a loop without cache; the cache against concatenation; samplers against their sets.
+
+What may be drawn, and the penalty, is held against the processors of `transformers` as well.
+"""
 
 import copy
 import inspect
+import itertools
 
 import pytest
 import torch
+from torch.testing import assert_close
+from transformers.generation import logits_process
 
-from minqwen.model import Qwen, QwenConfig, generate
+from minqwen.model import Qwen, QwenConfig, cache, generate, sampling
 from minqwen.model.cache import KVCache
 
 CONFIG = QwenConfig(vocab_size=61, d_model=60, n_layers=2, n_heads=6, n_kv_heads=2, d_ff=37, max_length=32)
@@ -201,6 +207,12 @@ def test_the_nucleus_of_half_logits_is_summed_in_float32():
         pytest.param(torch.zeros(3, dtype=torch.long), {}, r"use ids\[None\] for one text", id="no batch axis"),
         pytest.param(prompt(1, 3), {"temperature": -1.0}, "use 0 for the likeliest token", id="below zero"),
         pytest.param(prompt(1, 3), {"top_p": 1.5}, "use 1 to keep every token", id="more than all"),
+        pytest.param(prompt(1, 3), {"top_k": 0}, "use k=1 for the likeliest", id="no token"),
+        pytest.param(prompt(1, 3), {"repetition_penalty": 0.0}, "use 1 for none", id="a penalty of 0"),
+        pytest.param(prompt(1, 3), {"stop_ids": [[]]}, "leave it out", id="an empty sequence"),
+        pytest.param(prompt(1, 3), {"stop_strings": [""], "decode": str}, "leave it out", id="an empty string"),
+        pytest.param(prompt(1, 3), {"stop_strings": ["a"]}, "give decode=tokenizer.decode", id="no decoder"),
+        pytest.param(prompt(1, 3), {"stop_strings": "a", "decode": str}, r'use \["a"\]', id="one string"),
         pytest.param(
             prompt(1, 3), {"is_token": torch.tensor([[True, True, False]])}, "pad on the left", id="right padding"
         ),
@@ -208,4 +220,145 @@ def test_the_nucleus_of_half_logits_is_summed_in_float32():
 )
 def test_options_that_cannot_be_name_the_way_out(model, ids, options, remedy):
     with pytest.raises(ValueError, match=remedy):
-        inspect.unwrap(generate.generate)(model, ids, 3, **options)
+        list(inspect.unwrap(generate.stream)(model, ids, 3, **options))
+
+
+def test_fewer_new_tokens_than_none_are_refused(model):
+    with pytest.raises(ValueError, match="use 0 for none"):
+        generate.generate(model, prompt(1, 3), -1)
+    assert generate.generate(model, prompt(1, 3), 0).equal(prompt(1, 3))
+
+
+OPTIONS = {
+    "greedy": {"temperature": 0.0},
+    "sampled": {"top_p": 0.9, "temperature": 0.8},
+    "top-k": {"top_k": 5},
+    "penalised": {"temperature": 0.0, "repetition_penalty": 1.5},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
+@pytest.mark.parametrize("padded", [False, True], ids=["whole", "padded on the left"])
+def test_the_cache_changes_no_token_of_a_batch(model, padded, options):
+    is_token = torch.arange(7)[None] >= torch.tensor([[0], [3], [6]]) if padded else None
+    texts = [
+        generate.generate(
+            model, prompt(3, 7), 13, is_token=is_token, use_cache=use_cache, generator=generator, **options
+        )
+        for use_cache, generator in zip((True, False), [torch.Generator().manual_seed(0) for _ in range(2)])
+    ]
+    assert texts[0].equal(texts[1])
+
+
+def test_a_stream_gives_the_tokens_of_generate_one_by_one(model):
+    options = {"top_p": 0.9, "stop_ids": [7]}
+    whole = generate.generate(model, prompt(3, 5), 9, generator=torch.Generator().manual_seed(0), **options)
+    new = generate.stream(model, prompt(3, 5), 9, generator=torch.Generator().manual_seed(0), **options)
+    assert torch.stack(list(new), dim=-1).equal(whole[:, 5:])
+
+
+def test_a_stream_computes_a_token_when_it_is_asked_for(model):
+    calls = []
+    hook = model.register_forward_hook(lambda *_: calls.append(1))
+    new = generate.stream(model, prompt(1, 5), 9)
+    assert len(calls) == 0
+    assert len(list(itertools.islice(new, 3))) == 3 == len(calls)
+    hook.remove()
+    assert not torch.is_inference_mode_enabled(), "the reader of a stream is left in torch's ordinary mode"
+
+
+@pytest.mark.parametrize("k", [1, 3, 61, 99])
+def test_what_top_k_keeps_is_what_transformers_keeps(k):
+    logits = torch.randn(5, 61, generator=torch.Generator().manual_seed(0))
+    theirs = logits_process.TopKLogitsWarper(k)(None, logits)
+    assert sampling.keep_top_k(logits, k).equal(theirs)
+
+
+@pytest.mark.parametrize("top_p", [0.05, 0.5, 0.9, 1.0])
+def test_what_top_p_keeps_is_what_transformers_keeps(top_p):
+    logits = 3 * torch.randn(5, 61, generator=torch.Generator().manual_seed(0))
+    theirs = logits_process.TopPLogitsWarper(top_p)(None, logits)
+    assert sampling.keep_top_p(logits, top_p).equal(theirs)
+
+
+@pytest.mark.parametrize("penalty", [0.8, 1.0, 1.3])
+def test_the_penalty_is_that_of_transformers_and_of_its_definition(penalty):
+    logits, ids = torch.randn(3, 61, generator=torch.Generator().manual_seed(0)), prompt(3, 11)
+    ours = sampling.penalise_repetition(logits, sampling.seen_tokens(ids, 61), penalty)
+    assert_close(ours, logits_process.RepetitionPenaltyLogitsProcessor(penalty)(ids, logits))
+    for b, v in itertools.product(range(3), range(61)):
+        x = logits[b, v].item()
+        expected = x if v not in ids[b].tolist() else x / penalty if x > 0 else x * penalty
+        assert ours[b, v].item() == pytest.approx(expected)
+
+
+def test_a_penalty_never_makes_a_seen_token_likelier():
+    logits = torch.randn(3, 61, generator=torch.Generator().manual_seed(0))
+    seen = sampling.seen_tokens(prompt(3, 11), 61)
+    assert (sampling.penalise_repetition(logits, seen, 1.2)[seen] < logits[seen]).all()
+
+
+def test_padding_was_not_said():
+    ids = torch.tensor([[9, 9, 4, 5], [1, 2, 3, 9]])
+    is_token = torch.tensor([[False, False, True, True], [True] * 4])
+    seen = sampling.seen_tokens(ids, 11, is_token)
+    assert [row.nonzero().flatten().tolist() for row in seen] == [[4, 5], [1, 2, 3, 9]]
+
+
+def test_with_a_heavy_penalty_no_token_comes_twice(model):
+    ids = generate.generate(model, prompt(2, 3), 20, temperature=0.0, repetition_penalty=1e6)
+    assert all(len(set(row.tolist())) == 20 for row in ids[:, 3:])
+    assert len(set(generate.generate(model, prompt(2, 3), 20, temperature=0.0)[0, 3:].tolist())) < 20
+
+
+def test_top_k_and_top_p_together_keep_what_both_keep(model):
+    logits = torch.tensor([[0.4, 0.3, 0.2, 0.1]]).log()
+    kept = sampling.keep_top_p(sampling.keep_top_k(logits, 3), 0.7)  # of the three: 0.44, 0.33, 0.22
+    assert kept.isfinite().tolist() == [[True, True, False, False]]
+    narrow = generate.generate(model, prompt(3, 5), 9, top_k=1, generator=torch.Generator().manual_seed(0))
+    assert narrow.equal(generate.generate(model, prompt(3, 5), 9, temperature=0.0))
+
+
+def test_a_sequence_of_tokens_ends_a_row_only_as_a_whole(model):
+    free = generate.generate(model, prompt(2, 5), 12, temperature=0.0)
+    end = free[0, 8:10].tolist()
+    stopped = generate.generate(model, prompt(2, 5), 12, temperature=0.0, stop_ids=[end])
+    for row, freely in zip(stopped[:, 5:].tolist(), free[:, 5:].tolist()):
+        ends = [i + 2 for i in range(len(freely) - 1) if freely[i : i + 2] == end]
+        stop = ends[0] if ends else len(freely)
+        assert row[:stop] == freely[: min(stop, len(row))]
+        assert row[stop:] == [row[stop - 1]] * len(row[stop:])
+
+
+def test_a_sequence_that_the_prompt_has_begun_does_not_end_the_row(model):
+    ids = prompt(20, 5)
+    free = generate.generate(model, ids, 9, temperature=0.0).tolist()
+    once = [b for b, row in enumerate(free) if row[4:6] not in [row[i : i + 2] for i in range(5, 13)]]
+    assert once, "rows where the last token of the prompt and the first new one come once"
+    for b in once:
+        stopped = generate.generate(model, ids[b : b + 1], 9, temperature=0.0, stop_ids=[free[b][4:6]])
+        assert stopped.tolist() == [free[b]]
+
+
+def test_a_string_ends_a_row_wherever_its_tokens_are_cut(model):
+    letters = "abcdefgh"
+
+    def decode(ids):
+        return "".join(letters[i % 8] + letters[i // 8] for i in ids)  # two letters a token
+
+    ids = prompt(2, 5)
+    free = generate.generate(model, ids, 12, temperature=0.0)
+    string = decode(free[0, 5:].tolist())[3:6]  # begins and ends inside a token
+    stopped = generate.generate(model, ids, 12, temperature=0.0, stop_strings=[string], decode=decode)
+    for row, freely in zip(stopped[:, 5:].tolist(), free[:, 5:].tolist()):
+        ends = [n for n in range(1, 13) if string in decode(freely[:n])]
+        stop = ends[0] if ends else 12
+        assert row[:stop] == freely[: min(stop, len(row))] and row[stop:] == [row[stop - 1]] * len(row[stop:])
+
+
+@pytest.mark.parametrize("length", [0, 3])
+def test_an_update_writes_behind_what_is_filled_and_copies_nothing(length):
+    memory, new = torch.zeros(2, 3, 11, 5), torch.randn(2, 3, 7, 5, generator=torch.Generator().manual_seed(0))
+    filled = cache.update_cache(memory, length, new)
+    assert filled.shape == (2, 3, length + 7, 5) and filled.data_ptr() == memory.data_ptr()
+    assert memory[:, :, length : length + 7].equal(new) and memory[:, :, length + 7 :].eq(0).all()
