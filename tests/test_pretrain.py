@@ -13,7 +13,7 @@ from tqdm import tqdm
 import pretrain
 from minqwen import assets
 from minqwen.data import corpus
-from minqwen.model import Qwen, QwenConfig, training
+from minqwen.model import Qwen, QwenConfig
 from minqwen.tokenizer import Tokenizer
 
 SMALL = QwenConfig(d_model=12, n_layers=1, n_heads=2, n_kv_heads=2, d_ff=8, max_length=16)
@@ -88,19 +88,6 @@ def test_the_bytes_of_a_window_are_those_of_its_text_without_control_tokens(toke
     assert len(whole) > 10 and all(n == len(text.encode()) for n, text in whole)
 
 
-@pytest.mark.parametrize("has_instructions", [True, False])
-def test_training_multiplies_in_bfloat16_where_that_is_fast_and_evaluates_in_float32(monkeypatch, has_instructions):
-    monkeypatch.setattr(pretrain, "multiplies_bfloat16", lambda: has_instructions)
-    model = Qwen(QwenConfig(n_layers=1), torch.Generator().manual_seed(0))
-    batch = torch.arange(2 * 17).view(2, 17)
-    exact = training.batch_loss(model, batch).item()
-    trained = pretrain.mixed_precision_loss(model, batch).item()
-    assert trained == pytest.approx(exact, rel=1e-3)  # bfloat16 keeps 8 bits
-    assert (trained == exact) is not has_instructions
-    with torch.no_grad():
-        assert pretrain.mixed_precision_loss(model, batch).item() == exact
-
-
 def test_a_run_logs_its_recipe_and_leaves_a_model_that_loads(short_run, monkeypatch):
     monkeypatch.setattr(pretrain, "EVALUATE_EVERY", 200)
     folder, log = short_run()
@@ -110,7 +97,7 @@ def test_a_run_logs_its_recipe_and_leaves_a_model_that_loads(short_run, monkeypa
     assert measured["bits_per_byte"].keys() == final["final_bits_per_byte"].keys() == {"en", "zh"}
     assert re.findall(r"\d\.\d{6,}", log) == [], "five digits are enough, in lists and tables too"
     assert Qwen.from_pretrained(folder).config == SMALL
-    assert training.batch_loss is not pretrain.mixed_precision_loss
+    assert not folder.with_name("model.state").exists()
 
 
 def test_the_best_checkpoint_by_both_languages_is_kept_and_measured_again(short_run, monkeypatch):

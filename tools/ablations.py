@@ -7,7 +7,6 @@ was built, and what a variant does not exchange starts from the same numbers as 
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
-from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -113,7 +112,6 @@ def build(variant: str, recipe: Mapping[str, Any], seed: int) -> Qwen:
     return model
 
 
-@mock.patch.object(training, "batch_loss", pretrain.mixed_precision_loss)
 def measure(variant: str, recipe: Mapping[str, Any], seed: int, prepared: Texts) -> list[dict[str, Any]]:
     """One record an evaluation: steps done, training loss since the last one, held-out bits per byte."""
     model, length = build(variant, recipe, seed), recipe["max_length"]
@@ -121,7 +119,8 @@ def measure(variant: str, recipe: Mapping[str, Any], seed: int, prepared: Texts)
     windows = pretrain.shuffled_windows(prepared.documents, prepared.tokenizer, length, order)
     batches = training.shuffled_batches(windows, recipe["batch_size"], order)
     records, losses = [], []
-    for step in training.train(model, batches, recipe["steps"], recipe["peak"], recipe["warmup"]):
+    fast = {"bfloat16": training.multiplies_bfloat16()}
+    for step in training.train(model, batches, recipe["steps"], recipe["peak"], recipe["warmup"], **fast):
         losses.append(step.loss)
         if (step.step + 1) % recipe["evaluate_every"] == 0:
             bits = bits_per_byte(model, prepared.held_out[length], recipe["windows"])

@@ -17,6 +17,7 @@ from tqdm import tqdm
 import ablations
 import assets
 import pretrain
+from minqwen.model import training
 
 RUNS = assets.ASSETS / "runs"
 
@@ -68,7 +69,7 @@ def run(name: str, experiment: Experiment, log: Path) -> None:
         started = time.monotonic()
         records = [dict(record) for record in experiment.measure(variant, experiment.recipe, seed, prepared)]
         records[-1]["seconds"] = time.monotonic() - started
-        lines = [pretrain.as_line({"variant": variant, "seed": seed, **record}) for record in records]
+        lines = [training.as_line({"variant": variant, "seed": seed, **record}) for record in records]
         with log.open("a", encoding="utf-8") as file:
             file.write("".join(lines))  # whole runs only: what stands in the log is finished
 
@@ -77,9 +78,9 @@ def begin(log: Path, header: Mapping[str, Any]) -> set[tuple[str, int]]:
     """The pairs that a log of this very experiment holds; a new log gets its first line."""
     if not log.exists():
         log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(pretrain.as_line({**header, **pretrain.machine()}), encoding="utf-8")
+        log.write_text(training.as_line({**header, **pretrain.machine()}), encoding="utf-8")
     first, *records = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    differs = [key for key, value in json.loads(pretrain.as_line(header)).items() if first.get(key) != value]
+    differs = [key for key, value in json.loads(training.as_line(header)).items() if first.get(key) != value]
     if differs:
         raise ValueError(f"{log} is of another experiment: {', '.join(differs)} differ; move it away to begin anew")
     return {(record["variant"], record["seed"]) for record in records}

@@ -3,23 +3,23 @@
 The log is one JSON object a line: first the recipe, then the training loss every 50 steps and the held-out bits per
 byte of both languages every 500. Both languages are shuffled together, whole documents joined and cut to the context.
 Matrices are multiplied in bfloat16 and everything else is float32, as in the report (section 2.4), where the processor
-has instructions for that: without them bfloat16 is far slower than float32, and float32 is used throughout.
+has instructions for that: without them bfloat16 is far slower than float32, and float32 is used throughout. A run that
+was stopped goes on where its last state was saved.
 """
 
 import json
 import math
 import platform
-import time
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import torch
 from tqdm import tqdm
 
 from minqwen.data import corpus
-from minqwen.model import Qwen, QwenConfig, loss, training
+from minqwen.model import Qwen, QwenConfig, training
 from minqwen.tokenizer import Tokenizer
 
 RECIPE = {"seed": 0, "batch_size": 8, "steps": 14000, "peak": 2.5e-3, "warmup": 100}
@@ -65,61 +65,49 @@ def shuffled_windows(
     return training.pack([documents[i] for i in order], separator(tokenizer), length + 1)
 
 
-def multiplies_bfloat16() -> bool:
-    """Whether this processor has matrix instructions for bfloat16 (AMX)."""
-    return torch.cpu._is_amx_tile_supported()  # torch is pinned, and has no public name for it
-
-
-def mixed_precision_loss(model: Qwen, batch: torch.Tensor) -> torch.Tensor:
-    """`training.batch_loss` with matrix products in bfloat16 where that is fast."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bfloat16() and torch.is_grad_enabled()):
-        logits = model(batch[:, :-1])
-    return loss.next_token_loss(logits, batch[:, 1:])
-
-
-@mock.patch.object(training, "batch_loss", mixed_precision_loss)
-def pretrain(folder: Path, log: Path) -> None:
-    """Train by the recipe; `folder` gets the best model in bfloat16, `log` a line for everything measured."""
-    tokenizer, config = Tokenizer.from_pretrained(folder), QwenConfig()
-    generator = torch.Generator().manual_seed(RECIPE["seed"])
+def run(folder: Path, state: Path, log: Path, tokenizer: Tokenizer) -> training.Run:
+    """The run of the recipe; `folder` gets the best model in bfloat16, `log` a line for everything measured."""
+    config, recipe = QwenConfig(), training.Recipe(**RECIPE, bfloat16=training.multiplies_bfloat16())
+    generator = torch.Generator().manual_seed(recipe.seed)
     model = Qwen(config, generator)
     windows = shuffled_windows(training_documents(tokenizer), tokenizer, config.max_length, generator)
     held_out = {language: HeldOut(tokenizer, language, config.max_length) for language in corpus.LANGUAGES}
-    batches = training.shuffled_batches(windows, RECIPE["batch_size"], generator)
-    log.parent.mkdir(parents=True, exist_ok=True)
-    started, best = time.monotonic(), math.inf
-    with log.open("w", encoding="utf-8") as lines:
 
-        def write(**record: Any) -> None:
-            lines.write(as_line({**record, "seconds": time.monotonic() - started}))
-            lines.flush()
+    def measure(model: Qwen) -> dict[str, Any]:
+        bits = {name: h.bits_per_byte(model, HELD_OUT_WINDOWS) for name, h in held_out.items()}
+        if sum(bits.values()) < best_so_far(log):
+            model.save_pretrained(folder, dtype=torch.bfloat16)
+        return {"bits_per_byte": bits}
 
-        write(**RECIPE, windows=len(windows), parameters=config.n_parameters, **machine())
-        steps = training.train(model, batches, RECIPE["steps"], RECIPE["peak"], RECIPE["warmup"])
-        for step in tqdm(steps, "pre-training", RECIPE["steps"], unit="step"):
-            if step.step % LOG_EVERY == 0:
-                write(**step._asdict())
-            last = step.step == RECIPE["steps"] - 1
-            if (step.step + 1) % EVALUATE_EVERY == 0 or last:
-                bits = {name: h.bits_per_byte(model, HELD_OUT_WINDOWS) for name, h in held_out.items()}
-                write(step=step.step, bits_per_byte=bits)
-                if sum(bits.values()) < best:
-                    best = sum(bits.values())
-                    model.save_pretrained(folder, dtype=torch.bfloat16)
-        model = Qwen.from_pretrained(folder)
-        bits = {name: h.bits_per_byte(model, len(h.windows)) for name, h in held_out.items()}
-        write(final_bits_per_byte=bits, note="the saved bfloat16 weights on every held-out window")
+    about = {"windows": len(windows), "parameters": config.n_parameters, **machine()}
+    often = {"log_every": LOG_EVERY, "measure_every": EVALUATE_EVERY, "save_every": EVALUATE_EVERY}
+    return training.Run(
+        model, windows, recipe, state, generator=generator, measure=measure, log=log, about=about, **often
+    )
 
 
-def as_line(record: Mapping[str, Any]) -> str:
-    """A line of a log: five digits after the point, more would be noise."""
-    short = json.loads(json.dumps(record), parse_float=lambda digits: round(float(digits), 5))
-    return json.dumps(short, ensure_ascii=False) + "\n"
+def best_so_far(log: Path) -> float:
+    """The smallest sum over both languages in the log."""
+    records = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    return min((sum(r["bits_per_byte"].values()) for r in records if "bits_per_byte" in r), default=math.inf)
+
+
+def pretrain(folder: Path, log: Path) -> None:
+    """Train by the recipe, or go on where that was stopped; then measure the best model on all that is held out."""
+    tokenizer, state = Tokenizer.from_pretrained(folder), folder.with_name(f"{folder.name}.state")
+    pretraining = run(folder, state, log, tokenizer)
+    for _ in tqdm(pretraining, "pre-training", RECIPE["steps"], initial=pretraining.step, unit="step"):
+        pass
+    model = Qwen.from_pretrained(folder)
+    held_out = {language: HeldOut(tokenizer, language, model.config.max_length) for language in corpus.LANGUAGES}
+    bits = {name: h.bits_per_byte(model, len(h.windows)) for name, h in held_out.items()}
+    pretraining.write(final_bits_per_byte=bits, note="the saved bfloat16 weights on every held-out window")
+    shutil.rmtree(state)
 
 
 def machine() -> dict[str, Any]:
     """What the speed in the log depends on."""
-    precision = "bfloat16 products" if multiplies_bfloat16() else "float32"
+    precision = "bfloat16 products" if training.multiplies_bfloat16() else "float32"
     return {
         "torch": torch.__version__,
         "precision": precision,
