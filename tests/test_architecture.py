@@ -171,7 +171,7 @@ def test_shapes_are_checked_in_every_test_run():
 
 
 LETTERS = {"T": 5, "S": 7, "D": 14, "Dv": 11, "C": 22, "F": 13, "V": 17, "H": 3, "Hkv": 2}
-WORDS = {"n_heads": 2, "groups": 3, "d_head": 14}
+WORDS = {"n_heads": 2, "groups": 3, "d_head": 14, "factor": 3.0, "trained_length": 5}
 
 
 def shape_of(annotation: object) -> typing.Any:

@@ -25,15 +25,19 @@ class SelfAttention(nn.Module):
         self.o_proj = nn.Linear(config.d_model, config.d_model, bias=False)
 
     def queries_keys_values(
-        self, x: Float[Tensor, "B T C"], angles: Float[Tensor, "#B T half"]
+        self,
+        x: Float[Tensor, "B T C"],
+        angles: Float[Tensor, "#B T half"],
+        query_scale: Float[Tensor, "#B T"] | None = None,
     ) -> tuple[Float[Tensor, "B H T D"], Float[Tensor, "B Hkv T D"], Float[Tensor, "B Hkv T D"]]:
-        """Queries and keys, already rotated to their positions, and values, a head each."""
+        """Queries and keys, already rotated to their positions, and values, a head each; a factor for each query."""
         q = attention.split_heads(self.q_proj(x), self.n_heads)
         k = attention.split_heads(self.k_proj(x), self.n_kv_heads)
         v = attention.split_heads(self.v_proj(x), self.n_kv_heads)
         # The angles are the same for all heads, those of the queries and those of the keys.
         turned = rope.apply_rope(torch.cat([q, k], dim=1), angles[:, None])
-        return *turned.split([self.n_heads, self.n_kv_heads], dim=1), v
+        q, k = turned.split([self.n_heads, self.n_kv_heads], dim=1)
+        return q if query_scale is None else (q * query_scale[:, None, :, None]).to(q.dtype), k, v
 
     def forward(
         self,
@@ -41,9 +45,10 @@ class SelfAttention(nn.Module):
         angles: Float[Tensor, "#B T half"],
         mask: Bool[Tensor, "#B 1 T S"] | None,
         cache: LayerCache | None = None,
+        query_scale: Float[Tensor, "#B T"] | None = None,
     ) -> Float[Tensor, "B T C"]:
         """Attention of T new positions to all S, the cached ones included."""
-        q, k, v = self.queries_keys_values(x, angles)
+        q, k, v = self.queries_keys_values(x, angles, query_scale)
         if cache is not None:
             k, v = cache.update(k, v)
         groups = self.n_heads // self.n_kv_heads
@@ -67,7 +72,8 @@ class Block(nn.Module):
         angles: Float[Tensor, "#B T half"],
         mask: Bool[Tensor, "#B 1 T S"] | None,
         cache: LayerCache | None = None,
+        query_scale: Float[Tensor, "#B T"] | None = None,
     ) -> Float[Tensor, "B T C"]:
         """x + attention(norm(x)), then + mlp(norm(·))."""
-        x = x + self.self_attn(self.input_layernorm(x), angles, mask, cache)
+        x = x + self.self_attn(self.input_layernorm(x), angles, mask, cache, query_scale)
         return x + self.mlp(self.post_attention_layernorm(x))

@@ -47,6 +47,7 @@ class KVCache:
         self.layers = [
             LayerCache(torch.zeros(shape, dtype=dtype), torch.zeros(shape, dtype=dtype)) for _ in range(config.n_layers)
         ]
+        self.first_lengths: tuple[int, ...] = ()  # tokens of each row in the first call, to which its keys were scaled
 
     @property
     def length(self) -> int:

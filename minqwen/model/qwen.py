@@ -10,10 +10,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from minqwen.model import attention, checkpoint, hub, norm, rope
+from minqwen.model import checkpoint, hub, long_context, norm
 from minqwen.model.block import Block
 from minqwen.model.cache import KVCache
 from minqwen.model.config import QwenConfig
+from minqwen.model.long_context import LongContext
 
 
 class Decoder(nn.Module):
@@ -30,11 +31,18 @@ class Qwen(nn.Module):
     """A decoder-only Transformer, its weights drawn with `generator`.
 
     Matrices are normal with deviation 0.02; the two of each block that write into the stream, 0.02 / √(2 · n_layers).
+    `long_context` is how it is used and no part of the model: it may be set anew at any time, and is not saved.
     """
 
-    def __init__(self, config: QwenConfig, generator: torch.Generator | None = None):
+    def __init__(
+        self,
+        config: QwenConfig,
+        generator: torch.Generator | None = None,
+        long_context: LongContext | None = None,
+    ):
         super().__init__()
-        self.config = config
+        self.config, self.long_context = config, long_context or LongContext()
+        self.long_context.window_of_layers(config.n_layers)  # raises when they do not fit
         self.model = Decoder(config)
         self.lm_head = nn.Linear(config.d_model, config.vocab_size, bias=False)
         self._initialise(generator)
@@ -68,13 +76,12 @@ class Qwen(nn.Module):
         _check_is_token(is_token, len(ids), past + T)
         x = self.model.embed_tokens(ids)
         positions = _positions(is_token, past, T).to(torch.promote_types(x.dtype, torch.float32))
-        angles = rope.rope_angles(positions, self.config.d_head, self.config.rope_base)
-        # One new token may see everything, so decoding without padding needs no mask.
-        mask = attention.causal_mask(T, past + T)[None, None] if T > 1 or is_token is not None else None
-        if is_token is not None:
-            mask = mask & is_token[:, None, None, :]
+        windows = self.long_context.window_of_layers(len(self.model.layers))
+        given = self.long_context, self.config, positions, _lengths(is_token, past + T, cache), is_token, past + T
+        places = {window: long_context.places(*given, window) for window in set(windows)}
         for i, block in enumerate(self.model.layers):
-            x = block(x, angles, mask, cache.layers[i] if cache is not None else None)
+            angles, mask, query_scale = places[windows[i]]
+            x = block(x, angles, mask, cache.layers[i] if cache is not None else None, query_scale)
         return self.lm_head(self.model.norm(x))
 
     def _check_ids(self, ids: Tensor) -> None:
@@ -90,12 +97,12 @@ class Qwen(nn.Module):
             )
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> "Qwen":
+    def from_pretrained(cls, folder: str | Path, long_context: LongContext | None = None) -> "Qwen":
         """The model of a hub folder (config.json, safetensors) or of a name on the hub, in float32."""
         folder = hub.find(folder)
         config = QwenConfig.from_hub(checkpoint.read_config(folder))
         with torch.device("meta"):  # shapes without memory: nothing is drawn only to be overwritten
-            model = cls(config)
+            model = cls(config, long_context=long_context)
         checkpoint.load_weights(model, folder)
         return model
 
@@ -108,6 +115,15 @@ def _positions(is_token: Tensor | None, past: int, T: int) -> Tensor:
     if is_token is None:
         return torch.arange(past, past + T)[None]
     return (is_token.cumsum(dim=-1) - 1).clamp(min=0)[:, past:]
+
+
+def _lengths(is_token: Tensor | None, S: int, cache: KVCache | None) -> tuple[int, ...]:
+    """The tokens of each row; with a cache those of its first call, since its keys were rotated by them."""
+    now = (S,) if is_token is None else tuple(is_token.sum(dim=-1).clamp(min=1).tolist())
+    if cache is None:
+        return now
+    cache.first_lengths = cache.first_lengths or now
+    return cache.first_lengths
 
 
 def _check_is_token(is_token: Tensor | None, B: int, S: int) -> None:

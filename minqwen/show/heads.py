@@ -40,8 +40,8 @@ def _looked_at(model: Qwen, ids: Tensor) -> list[tuple[Tensor, Tensor]]:
     seen = []
 
     def record(layer: nn.Module, inputs: tuple) -> None:
-        x, angles, mask = inputs[:3]
-        q, k, v = layer.queries_keys_values(x, angles)
+        x, angles, mask, _, query_scale = inputs
+        q, k, v = layer.queries_keys_values(x, angles, query_scale)
         groups = layer.n_heads // layer.n_kv_heads
         weights = attention.attention_weights(q, attention.repeat_kv(k, groups), mask)
         seen.append((weights[0], attention.repeat_kv(v, groups)[0]))
