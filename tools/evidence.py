@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 import ablations
 import assets
+import lengths
 import pretrain
 from minqwen.model import training
 
@@ -47,6 +48,16 @@ EXPERIMENTS = {
         prepare=ablations.texts,
         measure=ablations.measure,
         reads=("corpus/train.jsonl.xz", "corpus/held_out.jsonl.xz", "tiny-qwen/tokenizer.tiktoken"),
+    ),
+    "long_context": Experiment(
+        question="Which technique lets the tiny Qwen read past the length that it was trained on?",
+        variants=lengths.VARIANTS,
+        recipe=lengths.RECIPE,
+        seeds=lengths.PARTS,
+        hours=0.15,
+        prepare=lengths.prepare,
+        measure=lengths.measure,
+        reads=("corpus/held_out.jsonl.xz", "tiny-qwen/tokenizer.tiktoken", "tiny-qwen/model.safetensors"),
     ),
 }
 

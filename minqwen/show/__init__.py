@@ -15,6 +15,8 @@ from minqwen.show.heads import (
     induction_score,
     previous_token_score,
 )
+from minqwen.show.length_view import length_curves, length_curves_plot
+from minqwen.show.mask_view import mask_painter, mask_painter_plot
 from minqwen.show.overview import course_map, lessons
 from minqwen.show.plots import bars, curves, heatmap, shapes
 from minqwen.show.predictions import next_tokens
@@ -44,8 +46,12 @@ __all__ = [
     "induction_score",
     "inspector",
     "intervals",
+    "length_curves",
+    "length_curves_plot",
     "lessons",
     "lineage",
+    "mask_painter",
+    "mask_painter_plot",
     "next_tokens",
     "paired_difference",
     "previous_token_score",
