@@ -64,8 +64,8 @@ def tones(poems: Sequence[Verses]) -> dict[str, str]:
     for character, counts in sorted(uses.items()):
         total = counts[LEVEL] + counts[OBLIQUE]
         if total >= SEEN:
-            share = counts[LEVEL] / total
-            found[character] = LEVEL if share >= SURE else OBLIQUE if share <= 1 - SURE else LEVEL + OBLIQUE
+            sure = [mark for mark in (LEVEL, OBLIQUE) if counts[mark] / total >= SURE]
+            found[character] = sure[0] if sure else LEVEL + OBLIQUE
     return found
 
 
