@@ -101,11 +101,15 @@ def _in_one_line(x: plain.Plain) -> str:
         entries = [f"{v[0]!r}: {v[1]!r}" if x.type == "dict" else repr(v) for v in x.values]
         left, right = "[]" if x.type == "list" else "{}"
         whole = f"{left}{', '.join(entries)}{right}"
-        count = f"{len(entries)} entries"
+        count = _entries(len(entries))
     else:
         whole = str(x.values[0]) if x.type in ("bool", "int", "float") else repr(x.values[0])
         count = f"length {len(whole)}"
     return whole if len(whole) <= WIDTH - 12 else f"{whole[: WIDTH - 40]} ... ({count})"
+
+
+def _entries(n: int) -> str:
+    return "1 entry" if n == 1 else f"{n} entries"
 
 
 def _number(value: Any) -> str:
@@ -123,7 +127,7 @@ def _difference(yours: plain.Plain, expected: plain.Plain, axes: tuple[str, ...]
     if expected.type == "set":
         return _of_sets(set(yours.values), set(expected.values))
     if len(yours.values) != len(expected.values):
-        return f"Expected {len(expected.values)} entries, yours has {len(yours.values)}."
+        return f"Expected {_entries(len(expected.values))}, yours has {len(yours.values)}."
     places = plain.wrong_places(yours, expected)
     at, count = places[0], f"{len(places)} of {len(expected.values)}"
     if any(value != value for value in yours.values):

@@ -158,10 +158,7 @@ bc is joined first, and after that a has no partner.
         Test("agrees with joining token by token, in the order of ranks", _values),
     ),
     wrong_answers={
-        "one_word": _wrong(
-            "the text was not cut into words, so tokens cross them.",
-            ("pretokenize.split_words(text)", "[text]"),
-        ),
+        "one_word": _wrong("the text was not cut into words; cut it.", ("pretokenize.split_words(text)", "[text]")),
         "highest_rank": _wrong("the highest rank is joined first; the lowest comes first.", ("min(known", "max(known")),
         "leftmost_first": _wrong(
             "the leftmost pair that is known is joined first; the lowest rank comes first.",
@@ -191,9 +188,12 @@ bc is joined first, and after that a has no partner.
             "words begin as characters; they begin as single bytes, all of which are in ranks.",
             ('bytes([byte]) for byte in word.encode("utf-8")', "character.encode() for character in word"),
         ),
+        "cut_at_blanks": _wrong(
+            "the text is cut at its blanks only; split_words also sets digits and signs apart, and keeps the blanks.",
+            ("pretokenize.split_words(text)", "text.split()"),
+        ),
         "blanks_lost": _wrong(
             "the blanks are lost; they are part of the words.", ("in word.encode", "in word.strip().encode")
         ),
-        "another_encoding": _wrong("the bytes are those of UTF-16; take UTF-8.", ('"utf-8"', '"utf-16-le"')),
     },
 )

@@ -60,6 +60,13 @@ def _half(rng: torch.Generator) -> list[Case]:
     ]
 
 
+def _digits(rng: torch.Generator) -> list[Case]:
+    """Numbers that contain each other when they are written one after the other."""
+    a, b = torch.randperm(9, generator=rng)[:2].tolist()
+    ids, note = [10 * b + a + 1, b + 1], "ids are numbers, and not the digits with which they are written"
+    return [_case(ids, (a + 1, b + 1), _new(rng), note), _case(ids[::-1], (b + 1, b + 1), _new(rng), note)]
+
+
 def _nothing(rng: torch.Generator) -> list[Case]:
     (a, b, c), new = _ids(rng, 3), _new(rng)
     return [_case([], (a, b), new, "no ids at all"), _case([c], (a, b), new)]
@@ -109,6 +116,7 @@ For example, `merge_pair([1, 2, 3, 1, 2], (1, 2), 9)` gives `[9, 3, 9]`, and `me
         Test("of ids that overlap the left ones are merged", _overlaps),
         Test("the pair has an order", _order),
         Test("half a pair stays", _half),
+        Test("ids are compared whole", _digits),
         Test("where there is no pair, nothing changes", _nothing),
         Test("agrees with searching", _values),
     ),
@@ -158,6 +166,16 @@ For example, `merge_pair([1, 2, 3, 1, 2], (1, 2), 9)` gives `[9, 3, 9]`, and `me
             "a pair at the very end is not seen.",
             ("i + 1 < len(ids) and", "i + 2 < len(ids) and"),
         ),
-        "nothing_merged": _wrong("nothing is merged.", ("== pair", "== new_id")),
+        "nothing_merged": _wrong(
+            "nothing is merged; is a list compared with a tuple? [1, 2] == (1, 2) is False.",
+            ("(ids[i], ids[i + 1]) == pair", "[ids[i], ids[i + 1]] == pair"),
+        ),
+        "as_text": _wrong(
+            "ids are joined to a text and replaced there, so 21 3 holds 1 3; compare whole ids.",
+            (
+                "return merged",
+                'return [*map(int, f"{ids}"[1:-1].replace(f"{pair}"[1:-1], str(new_id)).split(", "))] if ids else []',
+            ),
+        ),
     },
 )
