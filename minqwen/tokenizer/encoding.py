@@ -23,7 +23,7 @@ def encode(text: str, ranks: Mapping[bytes, int]) -> list[int]:
 
 def merge_by_rank(word: bytes, ranks: Mapping[bytes, int]) -> list[int]:
     """Merge the leftmost pair of lowest rank until none is left: O(n log n), with a heap over a linked list."""
-    if word in ranks:
+    if word in ranks:  # as in tiktoken, even if no merges lead there; to the tokens of a trained vocabulary they do
         return [ranks[word]]
     size = len(word)
     end = list(range(1, size + 1))  # end[i]: where the token that starts at i ends; 0 once it is merged away

@@ -54,6 +54,19 @@ def test_a_bucket_of_copies_costs_one_comparison_a_copy():
     assert roots == [0] * 1000 and len(compared) == 999
 
 
+def test_one_stranger_in_a_bucket_of_copies_does_not_make_all_pairs_be_compared():
+    compared = []
+    roots = clusters.chains(100, [list(range(100))], lambda i, j: compared.append((i, j)) or 50 not in (i, j))
+    assert [i for i, root in enumerate(roots) if root] == [50]
+    assert len(compared) == 99 + 98, "each copy with the first and with the stranger"
+
+
+def test_members_are_compared_in_their_order_however_a_bucket_lists_them():
+    compared = []
+    clusters.chains(4, [[3, 1, 2, 0]], lambda i, j: compared.append((i, j)))
+    assert all(i < j for i, j in compared) and len(compared) == 6
+
+
 def test_two_verified_pairs_in_one_bucket_stay_two_clusters():
     verified = {(0, 2), (1, 3)}
     assert clusters.chains(4, [[0, 1, 2, 3]], lambda i, j: (i, j) in verified) == [0, 1, 0, 1]

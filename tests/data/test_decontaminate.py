@@ -43,6 +43,12 @@ def test_items_too_short_to_be_told_from_a_phrase_are_named():
     assert decontaminate.overlaps("李白 is 42", short) == {"42", "李 白"}
 
 
+def test_runs_shorter_than_the_shortest_item_are_asked_for_by_n():
+    tests = decontaminate.collect_ngrams(["To be or not", "be"], n=3)
+    assert decontaminate.overlaps("why not to be or to", tests, n=3) == {"to be or"}
+    assert tests.too_short == ["be"]
+
+
 words = st.lists(st.sampled_from("abc"), max_size=12)
 
 
@@ -56,5 +62,6 @@ def test_overlaps_are_those_of_a_search_at_every_place(items, text, n):
 
 
 def test_runs_of_another_length_are_refused():
-    with pytest.raises(ValueError, match="give n=13"):
-        decontaminate.overlaps("any", TESTS, n=8)
+    for n in (8, 12):
+        with pytest.raises(ValueError, match="give n=13"):
+            decontaminate.overlaps("any", TESTS, n)

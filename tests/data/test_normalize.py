@@ -18,6 +18,7 @@ from minqwen.data import normalize
         pytest.param("床前明月光，疑是地上霜。", "床前明月光 疑是地上霜", id="Chinese signs"),
         pytest.param("Straße", "strasse", id="folded, not only lower"),
         pytest.param("cafe\u0301 = caf\u00e9", "café café", id="composed"),
+        pytest.param("ß\u0301", "s\u015b", id="letters that folding makes are composed too"),
         pytest.param("ﬁne ①", "fine 1", id="compatibility forms"),
         pytest.param("so\u00adft \ufeffzero\u200bwidth", "soft zerowidth", id="invisible characters"),
         pytest.param("हिन्दी की", "हिन्दी की", id="vowel signs belong to their letters"),

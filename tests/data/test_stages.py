@@ -1,11 +1,12 @@
 """The steps on single pages. Oracle: pages made so that one step, and no other, ends them."""
 
+import dataclasses
 import subprocess
 import sys
 
 import pytest
 
-from minqwen.data import decontaminate, html, language, stages
+from minqwen.data import decontaminate, filters, html, language, stages
 
 TEXT = (
     "The ferry leaves the northern harbour at nine, and again at a quarter to five. Passengers with bicycles wait at "
@@ -73,6 +74,23 @@ def test_a_text_is_judged_in_the_order_of_the_stages(text, given, end):
     assert ("run" in judged) == (judged.get("stage") == "decontamination")
 
 
+def test_rules_and_threshold_are_those_of_the_settings():
+    strict = filters.Rule("no_ferry", lambda view: view.text.count("ferry"), {"en": (0, 0)})
+    [judged] = stages.judge([{"language": "en", "text": TEXT}], dataclasses.replace(settings(), rules=(strict,)))
+    assert judged["reason"] == "no_ferry"
+    half = TEXT[: len(TEXT) // 2] + " ".join(f"another word {i}" for i in range(9))
+    found = [
+        list(stages.duplicates([TEXT, half], [1, 2], dataclasses.replace(settings(), threshold=t))) for t in (0.1, 0.9)
+    ]
+    assert [record["page"] for record in found[0]] == [2] and found[1] == []
+
+
+def test_the_run_that_is_named_is_the_first_of_those_shared():
+    items = [TEXT[TEXT.index("Tickets") : TEXT.index(", and the captain")], LEAK]
+    [judged] = stages.judge([{"language": "en", "text": TEXT}], settings(items=items))
+    assert judged["run"] == "tickets are sold on board"
+
+
 def test_no_records_need_no_classifier():
     assert stages.judge([], stages.Settings(guessed("en"), print, 0.5, decontaminate.collect_ngrams([]))) == []
 
@@ -86,6 +104,24 @@ def test_copies_name_the_earlier_page_that_they_are_like():
         (40, 10, "near", "near_copy"),
     ]
     assert found[0]["similarity"] == 1.0 > found[1]["similarity"] > 0.7
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"threshold": 0.8},
+        {"min_score": 0.4},
+        {"identify": guessed("zh")},
+        {"score": lambda texts: [0.8] * len(texts)},
+        {"test_ngrams": decontaminate.collect_ngrams([LEAK])},
+        {"rules": filters.GOPHER},
+        {"rules": (*filters.RULES[:-1], filters.RULES[-1]._replace(bounds={"en": (0, 1), "zh": (0, 1)}))},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_settings_that_drop_other_pages_have_another_fingerprint(change):
+    assert settings().fingerprint() == settings().fingerprint()
+    assert dataclasses.replace(settings(), **change).fingerprint() != settings().fingerprint()
 
 
 def test_a_digest_knows_where_its_parts_end():

@@ -36,6 +36,12 @@ def test_every_token_of_the_shipped_vocabulary_can_be_reached():
         assert naive_merge(token, SHIPPED.ranks) == [rank]
 
 
+def test_a_word_that_is_a_token_is_that_token_as_in_tiktoken_even_if_no_merges_lead_there():
+    tokenizer = Tokenizer({**{bytes([i]): i for i in range(256)}, b"abc": 256})
+    assert tokenizer.encode("abc") == tokenizer.to_tiktoken().encode("abc") == [256]
+    assert tokenizer.encode("abcd") == tokenizer.to_tiktoken().encode("abcd") == [*b"abcd"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
