@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 import ablations
 import assets
+import continued
 import lengths
 import pretrain
 from minqwen.model import training
@@ -58,6 +59,26 @@ EXPERIMENTS = {
         prepare=lengths.prepare,
         measure=lengths.measure,
         reads=("corpus/held_out.jsonl.xz", "tiny-qwen/tokenizer.tiktoken", "tiny-qwen/model.safetensors"),
+    ),
+    "dirty": Experiment(
+        question="Does a model learn more from cleaned pages than from as many tokens of uncleaned ones?",
+        variants=continued.DIRTY_VARIANTS,
+        recipe=continued.DIRTY,
+        seeds=5,
+        hours=0.3,
+        prepare=continued.crawled,
+        measure=continued.measure_dirty,
+        reads=("corpus/train.jsonl.xz", "corpus/held_out.jsonl.xz", "tiny-qwen/tokenizer.tiktoken"),
+    ),
+    "specialists": Experiment(
+        question="What do 200 more steps of mathematics, or of code, do to the shipped model?",
+        variants=continued.MORE_VARIANTS,
+        recipe=continued.MORE,
+        seeds=5,
+        hours=0.3,
+        prepare=continued.more,
+        measure=continued.measure_more,
+        reads=("corpus/train.jsonl.xz", "corpus/held_out.jsonl.xz", "tiny-qwen/model.safetensors"),
     ),
 }
 

@@ -16,6 +16,7 @@ from minqwen.show.heads import (
     previous_token_score,
 )
 from minqwen.show.length_view import length_curves, length_curves_plot
+from minqwen.show.live_view import live
 from minqwen.show.mask_view import mask_painter, mask_painter_plot
 from minqwen.show.overview import course_map, lessons
 from minqwen.show.plots import bars, curves, heatmap, shapes
@@ -50,6 +51,7 @@ __all__ = [
     "length_curves_plot",
     "lessons",
     "lineage",
+    "live",
     "mask_painter",
     "mask_painter_plot",
     "next_tokens",

@@ -80,18 +80,20 @@ def train(
     *,
     parts: int = 1,
     bfloat16: bool = False,
+    floor_share: float = 0.1,
     optimizer: torch.optim.Optimizer | None = None,
     start: int = 0,
 ) -> Iterator[Step]:
     """Train for `steps` batches and report each step; the caller logs, plots, evaluates and saves.
 
-    The schedule knows the step only, so with the model, the optimizer and the batches of step `start` it goes on as if
-    it had never stopped. In the processes of `torchrun` each takes its share of every batch.
+    `floor_share` is what the cosine leaves of the peak; 1 keeps the rate constant. The schedule knows the step only, so
+    with the model, the optimizer and the batches of step `start` it goes on as if it had never stopped. In the
+    processes of `torchrun` each takes its share of every batch.
     """
     optimizer = optimizer or adamw(model)
     for step, batch in zip(range(start, steps), batches):
         started = time.perf_counter()
-        rate = schedule.cosine_schedule(step, warmup, steps, peak)
+        rate = schedule.cosine_schedule(step, warmup, steps, peak, floor_share)
         for group in optimizer.param_groups:
             group["lr"] = rate
         value = accumulate(model, batch, parts, bfloat16)

@@ -159,6 +159,11 @@ def _check_length(windows: Tensor, model: Qwen) -> None:
         )
 
 
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The records of a log, the recipe first."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
 def _record(line: str) -> dict[str, Any] | None:
     try:
         return json.loads(line)
