@@ -44,9 +44,9 @@ def length_curves_plot(
     rows = list(rows) or list(log.about["variants"])
     values = {row: np.array(perplexities(log, row, measure)) for row in rows}
     means = {row: np.exp(np.log(parts).mean(axis=0)) for row, parts in values.items()}
-    worst = max(rows, key=lambda row: means[row][-1] / means[row][lengths(log).index(trained)])
-    times = means[worst][-1] / means[worst][lengths(log).index(trained)]
-    title = f"{worst}: {times:.1f} times the perplexity at {lengths(log)[-1] // trained} times the trained length"
+    times = {row: line[-1] / line[lengths(log).index(trained)] for row, line in means.items()}
+    best, worst = (f"{pick(times.values()):.1f} ({pick(times, key=times.get)})" for pick in (min, max))
+    title = f"At {lengths(log)[-1] // trained} L the perplexity is {best} to {worst} times that at L"
     with plt.rc_context(figure.STYLE):
         said = "; ".join(f"{row} {', '.join(f'{v:.0f}' for v in line)}" for row, line in means.items())
         [ax] = figure.canvas(f"Perplexity over {measure} at {lengths(log)} tokens: {said}.", 7.2, 3.4)

@@ -99,12 +99,12 @@ def test_growth_is_a_ratio_within_each_part(log):
     assert low < mean < high and mean == pytest.approx(math.exp(1.1 + 2 * math.log(2)))
 
 
-def test_the_curves_are_the_means_of_the_log_and_the_title_names_the_steepest(log):
+def test_the_curves_are_the_means_of_the_log_and_the_title_names_both_ends(log):
     drawn = show.length_curves_plot(log, trained=8)
     lines = {line.get_label(): line for line in plt.gca().get_lines()}
     assert_close(drawn["a"], [math.exp(1.1), 2 * math.exp(1.1)])
     assert lines["b"].get_ydata().tolist() == drawn["b"] and lines["b"].get_xdata().tolist() == [8, 16]
-    assert plt.gca().get_title(loc="left") == "b: 3.0 times the perplexity at 2 times the trained length"
+    assert plt.gca().get_title(loc="left") == "At 2 L the perplexity is 2.0 (a) to 3.0 (b) times that at L"
     assert "a 3, 6; b 3, 9" in plt.gcf().alt and plt.gca().get_yscale() == "log"
 
 

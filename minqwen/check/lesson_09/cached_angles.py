@@ -1,4 +1,4 @@
-"""Exercise 9.7, a table that forgets a parameter. Su et al. 2021 (arXiv:2104.09864), section 3.2.2, equation 15."""
+"""Exercise 9.4, a table that forgets a parameter. Su et al. 2021 (arXiv:2104.09864), section 3.2.2, equation 15."""
 
 from functools import partial
 
@@ -68,7 +68,7 @@ _wrong = partial(parts.mistake, broken)
 EXERCISE = exercise.Bug(
     name="09_cached_angles",
     lesson="09_long_context",
-    number="9.7",
+    number="9.4",
     title="A table that forgets",
     broken=broken,
     also_closed=(_loops,),

@@ -1,4 +1,4 @@
-"""Exercise 9.5, the factor on the wrong side. Qwen Technical Report (arXiv:2309.16609), section 2.5: LogN scaling."""
+"""Exercise 9.6, the factor on the wrong side. Qwen Technical Report (arXiv:2309.16609), section 2.5: LogN scaling."""
 
 import math
 from functools import partial
@@ -68,7 +68,7 @@ _wrong = partial(parts.mistake, broken)
 EXERCISE = exercise.Bug(
     name="09_logn_on_keys",
     lesson="09_long_context",
-    number="9.5",
+    number="9.6",
     title="A factor on the wrong side",
     broken=broken,
     also_closed=(_loops,),

@@ -1,4 +1,4 @@
-"""Exercise 9.4, sharper queries far out. Qwen Technical Report (arXiv:2309.16609), section 2.5: LogN scaling."""
+"""Exercise 9.5, sharper queries far out. Qwen Technical Report (arXiv:2309.16609), section 2.5: LogN scaling."""
 
 import math
 from functools import partial
@@ -60,7 +60,7 @@ _wrong = partial(parts.mistake, _reference)
 EXERCISE = exercise.Implement(
     name="logn_scale",
     lesson="09_long_context",
-    number="9.4",
+    number="9.5",
     title="Sharper queries, further out",
     library=long_context.logn_scale,
     reference=_reference,

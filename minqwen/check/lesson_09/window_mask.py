@@ -1,4 +1,4 @@
-"""Exercise 9.6, only the last few keys. Beltagy et al. 2020, "Longformer" (arXiv:2004.05150), section 3.1."""
+"""Exercise 9.7, only the last few keys. Beltagy et al. 2020, "Longformer" (arXiv:2004.05150), section 3.1."""
 
 from functools import partial
 
@@ -52,7 +52,7 @@ _wrong = partial(parts.mistake, _reference)
 EXERCISE = exercise.Implement(
     name="window_mask",
     lesson="09_long_context",
-    number="9.6",
+    number="9.7",
     title="Only the last few",
     library=long_context.window_mask,
     reference=_reference,
