@@ -27,6 +27,7 @@ assets: ## corpus, vocabularies, checkpoint; each step says how long it takes be
 	$(PYTHON) tools/assets.py corpus
 	$(PYTHON) tools/assets.py tokenizer
 	$(PYTHON) tools/assets.py model
+	$(PYTHON) tools/assets.py numbers
 	$(PYTHON) tools/assets.py qwen-vocabulary
 
 evidence: ## runs over several seeds that lessons read their ablations from, or one of them: make evidence NAME=block

