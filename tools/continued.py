@@ -22,7 +22,7 @@ from minqwen.model import Qwen, QwenConfig, generate, training
 from minqwen.tokenizer import Tokenizer
 
 DIRTY = {**ablations.SIZE, "batch_size": 8, "steps": 300, "peak": 5e-3, "warmup": 30, "evaluate_every": 100}
-DIRTY |= {"windows": 48, "pages": 2400}
+DIRTY |= {"windows": 48, "pages": 1600}
 DIRTY_VARIANTS = {
     "clean": {"change": "what the pipeline of lesson 07 keeps", "expected": "the one that all are held to"},
     "extracted": {"change": "the text of every page, nothing removed", "expected": "worse than clean"},
