@@ -61,6 +61,10 @@ def to_plain(x: Any) -> Plain:
     if x is None:
         raise TypeError("returned None: is the return missing?")
     kind = f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
+    if isinstance(x, np.generic):
+        raise TypeError(
+            f"returned a {kind}, one entry of NumPy's; return a whole array, or int(...) or float(...) of it"
+        )
     raise TypeError(f"returned a {kind}; a plain torch.Tensor (or number) is wanted")
 
 

@@ -76,11 +76,11 @@ def _case(trial: trials.Trial, axes: tuple[str, ...]) -> list[str]:
 def _rows(name: str, x: Any) -> list[str]:
     """One line for a thing, or one for each of its rows if it is small enough to read, with a gap between matrices."""
     if x is None:
-        return [f"  {name:10}None"]
+        return [f"  {name:9} None"]
     x = x if isinstance(x, plain.Plain) else plain.to_plain(x)
     if x.shape is None:
-        return [f"  {name:10}{_in_one_line(x)}"]
-    label = f"  {name:10}{f'{x.type.removeprefix(plain.ARRAY)} {x.shape}':18}"
+        return [f"  {name:9} {_in_one_line(x)}"]
+    label = f"  {name:9} {f'{x.type.removeprefix(plain.ARRAY)} {x.shape}':18}"
     if not 0 < len(x.values) <= SHOWN:
         return [label]
     width = max(x.shape[-1], 1) if x.shape else 1

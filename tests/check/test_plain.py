@@ -60,6 +60,7 @@ AROUND.append(AROUND)
         (None, "is the return missing?"),
         (np.array([1]).view(type("Mine", (np.ndarray,), {})), "Mine; a plain torch.Tensor"),
         (np.array([object()]), "returned a numpy.ndarray; a plain torch.Tensor"),
+        (np.uint32(3), "returned a numpy.uint32, one entry of NumPy's; return a whole array"),
         ([np.int64(3)], r"holds a int64 of NumPy; take int\(...\) of it"),
         ({(1, np.float64(3))}, r"holds a float64 of NumPy; take int\(...\) of it"),
         ([torch.zeros(2)], "returned a list or dict that holds a Tensor; plain numbers"),

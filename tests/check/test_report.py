@@ -47,6 +47,11 @@ def test_two_mistakes_at_once_are_named_one_after_the_other():
     assert check(scaled_dot_product_attention).mistake == wrong["no_scale"].sentence
 
 
+def test_a_long_name_does_not_run_into_what_it_names():
+    assert report._rows("signatures", 3) == ["  signatures 3"]
+    assert report._rows("n", 3) == ["  n         3"]
+
+
 def test_small_tensors_are_shown_in_rows_and_large_ones_by_their_shape():
     tests = [parts.Test("a test", lambda rng: [])]
     given = {"x": torch.arange(6.0).reshape(2, 3), "big": torch.zeros(5, 7), "n": 2, "mask": None}
