@@ -582,8 +582,8 @@ print(f"{share:.0%} of the characters stand in runs of three that have occurred 
 # %% exercise="duplicate_ngram_share"
 adverts = [truth.text for truth in planted if truth.kind == "spam" and truth.language == "en"]
 with using(duplicate_ngram_share):
-    broken = sum("gopher_duplicate_5_grams" in filters.broken_rules(text, "en") for text in adverts)
-print(f"{broken} of {len(adverts)} English pages of spam break Gopher's rule for n = 5, on your measure")
+    repeat = sum("gopher_duplicate_5_grams" in filters.broken_rules(text, "en") for text in adverts)
+print(f"{repeat} of {len(adverts)} English pages of spam break Gopher's rule for n = 5, on your measure")
 
 # %% [markdown]
 r"""

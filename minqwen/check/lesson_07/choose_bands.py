@@ -38,16 +38,16 @@ def _areas(threshold: float, num_perm: int, fp_weight: float) -> list[tuple[floa
     return sorted(found)
 
 
-def _drawn(rng: torch.Generator, sizes: tuple[int, ...], weights: tuple[float, ...], note: str = "") -> list[Case]:
+def _drawn(rng: torch.Generator, sizes: tuple[int, ...], weights: tuple[float, ...], low: float = 0.3) -> list[Case]:
     """For each size a threshold at which the second best is clearly worse, so that any fine sum finds the same."""
     cases = []
     while len(cases) < len(sizes):
         num_perm, weight = sizes[len(cases)], weights[len(cases) % len(weights)]
-        threshold = round(0.3 + 0.6 * torch.rand(1, generator=rng).item(), 2)
+        threshold = round(low + (0.9 - low) * torch.rand(1, generator=rng).item(), 2)
         (best, b, r), (second, _, _) = _areas(threshold, num_perm, weight)[:2]
         if second > 1.03 * best:
             args = {"threshold": threshold, "num_perm": num_perm, "fp_weight": weight}
-            cases.append(Case(args, (b, r), note))
+            cases.append(Case(args, (b, r)))
     return cases
 
 
@@ -75,7 +75,7 @@ P(s) = 1 - (1 - s^r)^b. Ideally P is 0 below a threshold t and 1 above it. Write
   **w times the first plus (1 - w) times the second** as small as possible.
 - The result is a pair of whole numbers, `(b, r)`.
 
-For example, t = 0.5 and w = 0.5 with 128 entries: 25 bands of 5 rows.
+For example, t = 0.5 and w = 0.5 with 128 entries: 25 bands of 5 entries.
 
 Try every pair. A sum over some hundred points of s is accurate enough for the areas (`np.linspace`, `np.trapezoid`).
 """,
@@ -93,6 +93,7 @@ Try every pair. A sum over some hundred points of s is accurate enough for the a
     tests=(
         Test("a few entries", lambda rng: _drawn(rng, (4, 7), (0.5,))),
         Test("more entries", lambda rng: _drawn(rng, (16, 20), (0.5,))),
+        Test("a high threshold, with little room above it", lambda rng: _drawn(rng, (9, 14, 24), (0.5,), low=0.8)),
         Test(
             "a weight on false candidates, or on missed pairs", lambda rng: _drawn(rng, (13, 13, 18), (0.9, 0.1, 0.25))
         ),
@@ -134,6 +135,11 @@ Try every pair. A sum over some hundred points of s is accurate enough for the a
                 "np.linspace(0, threshold, 501), np.linspace(threshold, 1, 501)",
                 "np.linspace(0, 1, 501), np.linspace(0, 1, 501)",
             ),
+        ),
+        "means": _wrong(
+            "these are mean errors on both sides; an area is the mean times the width, t below and 1 - t above.",
+            ("np.trapezoid(1 - (1 - below**r) ** b, below)", "np.mean(1 - (1 - below**r) ** b)"),
+            ("np.trapezoid((1 - above**r) ** b, above)", "np.mean((1 - above**r) ** b)"),
         ),
         "nearest_rise": _wrong(
             "this takes the pair whose (1/b)^(1/r) is nearest to the threshold; that is where the curve rises, "

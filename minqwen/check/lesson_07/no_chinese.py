@@ -9,7 +9,7 @@ from minqwen.check import exercise, parts
 from minqwen.check.parts import Case, Cause, Test
 
 POEM = "春眠不觉晓处处闻啼鸟夜来风雨声花落知多少"
-ENGLISH = ("the", "ferry", "leaves", "at", "nine", "o'clock", "and", "waits", "twice")
+ENGLISH = ("the", "ferry", "leaves", "at", "nine", "o'clock", "and", "waits", "half-past", "café")
 SIGNS = ("，", "。", "！", "；")
 
 
@@ -132,6 +132,10 @@ Set `cause` to the letter of the cause:
         "clauses": _wrong(
             r"now a run of letters is a word, as \w+ finds it; a clause of Chinese is one run, and counts once.",
             ("text.split()", 're.findall(r"\\w+", text)'),
+        ),
+        "letters_only": _wrong(
+            "now a sign inside a word cuts it; o'clock and half-past are one word each, as before.",
+            ("text.split()", 're.findall(r"[\\u4e00-\\u9fff]|[A-Za-z0-9]+", text)'),
         ),
         "every_character": _wrong(
             "now every character counts, in English as well; there a word is what stands between blanks.",
