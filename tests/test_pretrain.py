@@ -13,7 +13,7 @@ from tqdm import tqdm
 import pretrain
 from minqwen import assets
 from minqwen.data import corpus
-from minqwen.model import Qwen, QwenConfig
+from minqwen.model import Qwen, QwenConfig, training
 from minqwen.tokenizer import Tokenizer
 
 SMALL = QwenConfig(d_model=12, n_layers=1, n_heads=2, n_kv_heads=2, d_ff=8, max_length=16)
@@ -111,6 +111,30 @@ def test_the_best_checkpoint_by_both_languages_is_kept_and_measured_again(short_
     folder, _ = short_run()
     kept = Qwen.from_pretrained(folder).lm_head.weight.bfloat16()
     assert [torch.equal(kept, weight) for weight in seen[::2]] == [False, True, False, True]
+
+
+def test_an_interrupted_run_goes_on_to_the_same_model_and_log(short_run, monkeypatch):
+    def told(log):
+        records = [json.loads(line) for line in log.splitlines()]
+        return [{k: v for k, v in r.items() if k not in ("seconds", "tokens_per_second")} for r in records]
+
+    folder, log = short_run()
+    whole = (folder / "model.safetensors").read_bytes(), told(log)
+    (folder / "model.safetensors").unlink()
+    saves, save = [], training.Run.save
+
+    def interrupted(run):
+        save(run)
+        saves.append(run.step)
+        if len(saves) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.Run, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        short_run()
+    folder, log = short_run()
+    assert saves == [1, 2, 3], "the third step alone was left to do"
+    assert ((folder / "model.safetensors").read_bytes(), told(log)) == whole
 
 
 def test_whoever_waits_sees_the_steps_go_by(short_run, monkeypatch, capsys):

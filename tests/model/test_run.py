@@ -100,6 +100,19 @@ def test_a_run_that_was_left_goes_on_bit_for_bit(tmp_path, stop):
     assert list(run(tmp_path / "whole")) == [], "a finished run has nothing left to do"
 
 
+def test_tied_embeddings_are_saved_once_and_stay_tied(tmp_path):
+    tied = QwenConfig(**{**vars(CONFIG), "tie_embeddings": True})
+    list(whole := run(tmp_path / "whole", config=tied))
+    for step in run(tmp_path / "stopped", config=tied):
+        if step.step == 8:
+            break
+    list(resumed := run(tmp_path / "stopped", config=tied, seed=99))
+    assert equal_states(tmp_path / "whole", tmp_path / "stopped")
+    assert resumed.plain.lm_head.weight is resumed.plain.model.embed_tokens.weight
+    whole.save_model()
+    assert Qwen.from_pretrained(tmp_path / "whole").config == tied
+
+
 def call(folder, *dies):
     code = ["-c", DIES, *map(str, dies)] if dies else ["-m", "minqwen.model.training"]
     return subprocess.run(
