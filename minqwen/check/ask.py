@@ -72,7 +72,8 @@ def _judge(result: Any, given: dict[str, Any], case: Case, exercise: Exercise, p
     except TypeError as error:
         return Reply(kind="type", fault=f"it {error}", printed=printed)
     for name, before in case.args.items():
-        if isinstance(before, Tensor | np.ndarray | list | set | dict) and _changed(given[name], before):
+        may_change = name in exercise.changes or not isinstance(before, Tensor | np.ndarray | list | set | dict | tuple)
+        if not may_change and _changed(given[name], before):
             new = type(before).__name__.lower().removeprefix("nd")
             also = " and returned it" if _shares(result, given[name]) else ""
             fault = f"it changed its argument {name} in place{also}; the caller still needs {name}: take a new {new}"
@@ -90,11 +91,12 @@ def _judge(result: Any, given: dict[str, Any], case: Case, exercise: Exercise, p
     if case.gradients:
         reached = torch.tensor([_reached(result, given[name]) for name in case.gradients])
         return Reply(raw, plain.to_plain(reached), printed=printed)
-    return Reply(raw, plain.to_plain(case.read(result)) if case.read else raw, printed=printed)
+    seen = given[case.of] if case.of else result
+    return Reply(raw, plain.to_plain(case.read(seen) if case.read else seen), printed=printed)
 
 
-def _changed(after: Any, before: Tensor | np.ndarray | list | set | dict) -> bool:
-    if isinstance(before, np.ndarray):
+def _changed(after: Any, before: Tensor | np.ndarray | list | set | dict | tuple) -> bool:
+    if isinstance(before, np.ndarray | tuple):
         return plain.to_plain(after) != plain.to_plain(before)
     if not isinstance(before, Tensor):
         return after != before
@@ -117,9 +119,10 @@ def _copy(x: Any, needs_grad: bool) -> Any:
 
 
 def _reached(result: Any, x: Tensor) -> bool:
-    if type(result) is not Tensor or not _needs_grad(result):
+    parts = [part for part in (result if isinstance(result, tuple) else [result]) if type(part) is Tensor]
+    if not any(map(_needs_grad, parts)):
         return False
-    (gradient,) = torch.autograd.grad(result.sum(), x, allow_unused=True, retain_graph=True)
+    (gradient,) = torch.autograd.grad(sum(part.sum() for part in parts), x, allow_unused=True, retain_graph=True)
     return gradient is not None and any(value != 0 for value in plain.to_plain(gradient).values)
 
 

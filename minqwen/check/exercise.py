@@ -31,6 +31,7 @@ class Exercise:
     tests: tuple[Test, ...] = ()
     also_closed: tuple[Callable[..., Any], ...] = ()  # other functions of ours that would do it: helpers, oracles
     twins: tuple[Callable[..., Any], ...] = ()  # torch's functions that would
+    changes: tuple[str, ...] = ()  # arguments that the answer shall write into
     may_view: bool = False  # whether the result may share memory with an argument
     in_model: bool = False  # whether model, tokenizer or trainer call the library's, and can run on the learner's
 

@@ -16,6 +16,7 @@ from minqwen.check import plain, sources
 class Case:
     """One call of the answer. `expected` is the result, or what `read` finds in it (`reads` says what, in words).
 
+    With `of`, it is this argument, as the answer leaves it, that is read and judged in place of the result.
     With `gradients`, these arguments ask for gradients, and what is judged is whether one arrives at each. In both
     cases `whole`, which `trials.draw` adds, is the full result, so that shape and type are judged before a part is.
     """
@@ -25,6 +26,7 @@ class Case:
     note: str = ""
     read: Callable[[torch.Tensor], torch.Tensor] | None = None
     reads: str = ""
+    of: str = ""
     gradients: tuple[str, ...] = ()
     whole: plain.Plain | None = None
 

@@ -23,7 +23,7 @@ _get_device, _get_layout = torch._C.TensorBase.device.__get__, torch._C.TensorBa
 TOLERANCES = {"float64": 1e-8, "float32": 1e-5, "float16": 1e-2, "bfloat16": 2e-2, "float": 1e-6}
 SETS = (set, frozenset)
 COLLECTIONS = (list, tuple, *SETS, dict, Counter, defaultdict)
-ARRAY = "array of "
+ARRAY, TENSORS = "array of ", "tuple of "
 _array_to_list, _array_dtype = np.ndarray.tolist, np.ndarray.dtype.__get__
 _array_shape, _array_flat = np.ndarray.shape.__get__, np.ndarray.ravel
 
@@ -32,6 +32,8 @@ _array_shape, _array_flat = np.ndarray.shape.__get__, np.ndarray.ravel
 class Plain:
     """A tensor or number as its type, its shape and a flat list of Python numbers.
 
+    A tuple of tensors has the numbers of all in one list, and each by itself as `parts`.
+
     A NumPy array says so in its type. A list, a tuple too, has its entries as values, a set its own in order, a dict
     its (key, value) pairs in order, a string itself; they have no shape.
     """
@@ -39,6 +41,12 @@ class Plain:
     type: str
     shape: tuple[int, ...] | None
     values: list
+    parts: tuple["Plain", ...] = ()
+
+    @property
+    def tolerance(self) -> float:
+        """How far numbers of this type may be apart, as a share; 0 for whole numbers and words."""
+        return TOLERANCES.get((self.parts[0] if self.parts else self).type.removeprefix(ARRAY), 0.0)
 
 
 def to_plain(x: Any) -> Plain:
@@ -56,8 +64,14 @@ def to_plain(x: Any) -> Plain:
         return Plain(type(x).__name__, None, [x])
     if type(x) is np.ndarray and _array_dtype(x).kind in "biuf":
         return Plain(ARRAY + str(_array_dtype(x)), _array_shape(x), _array_to_list(_array_flat(x)))
+    if isinstance(x, tuple) and len(x) and all(type(value) is Tensor for value in tuple.__iter__(x)):
+        parts = tuple(to_plain(value) for value in tuple.__iter__(x))
+        kind = ", ".join(f"{part.type} {part.shape}" for part in parts)
+        return Plain(f"{TENSORS}{kind}", None, [value for part in parts for value in part.values], parts)
     if type(x) in COLLECTIONS or isinstance(x, tuple):
         return _collection(x)
+    if type(x) is torch.Generator:  # as an argument
+        return Plain("generator", None, [x.initial_seed()])
     if x is None:
         raise TypeError("returned None: is the return missing?")
     kind = f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
@@ -98,9 +112,8 @@ def same(actual: Plain, expected: Plain) -> bool:
 
 def wrong_places(actual: Plain, expected: Plain) -> list[int]:
     """Where the flat lists of two results of one shape differ by more than rounding."""
-    tolerance = TOLERANCES.get(expected.type.removeprefix(ARRAY), 0.0)
     pairs = zip(actual.values, expected.values)
-    return [i for i, (a, e) in enumerate(pairs) if not _close(a, e, tolerance)]
+    return [i for i, (a, e) in enumerate(pairs) if not _close(a, e, expected.tolerance)]
 
 
 def _close(a: Any, e: Any, tolerance: float) -> bool:

@@ -78,6 +78,8 @@ def _rows(name: str, x: Any) -> list[str]:
     if x is None:
         return [f"  {name:9} None"]
     x = x if isinstance(x, plain.Plain) else plain.to_plain(x)
+    if x.parts:
+        return [line for i, part in enumerate(x.parts) for line in _rows(f"{name}[{i}]", part)]
     if x.shape is None:
         return [f"  {name:9} {_in_one_line(x)}"]
     label = f"  {name:9} {f'{x.type.removeprefix(plain.ARRAY)} {x.shape}':18}"
@@ -128,6 +130,8 @@ def _difference(yours: plain.Plain, expected: plain.Plain, axes: tuple[str, ...]
         return _of_sets(set(yours.values), set(expected.values))
     if len(yours.values) != len(expected.values):
         return f"Expected {_entries(len(expected.values))}, yours has {len(yours.values)}."
+    if expected.parts:
+        return _of_tuples(yours, expected, axes)
     places = plain.wrong_places(yours, expected)
     at, count = places[0], f"{len(places)} of {len(expected.values)}"
     if any(value != value for value in yours.values):
@@ -150,6 +154,13 @@ def _of_dicts(yours: dict, expected: dict) -> str:
         if yours[key] != expected[key]:
             return f"At {key!r}: expected {expected[key]!r}, yours {yours[key]!r}."
     return f"The key {next(key for key in yours if key not in expected)!r} should not be there."
+
+
+def _of_tuples(yours: plain.Plain, expected: plain.Plain, axes: tuple[str, ...]) -> str:
+    pairs = enumerate(zip(yours.parts, expected.parts))
+    i, (mine, theirs) = next((i, pair) for i, pair in pairs if not plain.same(*pair))
+    words = _difference(mine, theirs, axes)
+    return f"In entry [{i}], {words[0].lower()}{words[1:]}"
 
 
 def _of_sets(yours: set, expected: set) -> str:

@@ -12,6 +12,8 @@ def fault(yours: plain.Plain, expected: plain.Plain, axes: tuple[str, ...]) -> s
     if yours.shape != expected.shape:
         exchanged = _exchanged(yours.shape, expected.shape, axes)
         return f"its shape is {yours.shape}, but {expected.shape} is expected{exchanged}"
+    if yours.type != expected.type and expected.parts:
+        return f"you returned a {yours.type}, but a {expected.type} is expected"
     if yours.type != expected.type:
         types = (x.type.removeprefix(plain.ARRAY) for x in (yours, expected))
         return "its type is {}, but {} is expected".format(*types)
@@ -21,6 +23,8 @@ def fault(yours: plain.Plain, expected: plain.Plain, axes: tuple[str, ...]) -> s
 def _kind(x: plain.Plain) -> str:
     if x.shape is not None:
         return "an array" if x.type.startswith(plain.ARRAY) else "a tensor"
+    if x.type.startswith(plain.TENSORS):
+        return "a tuple of tensors"
     kinds = {"list": "a list", "set": "a set", "dict": "a dict", "str": "a string", "bytes": "a byte string"}
     return kinds.get(x.type, "a plain number")
 
@@ -28,6 +32,8 @@ def _kind(x: plain.Plain) -> str:
 def _named(yours: plain.Plain) -> str:
     if yours.shape is not None:
         return f"{_kind(yours)} of shape {yours.shape}"
+    if yours.parts:
+        return f"a {yours.type}"
     if _kind(yours) != "a plain number":
         return _kind(yours)
     return f"the {'truth value' if yours.type == 'bool' else 'number'} {yours.values[0]}"

@@ -1,5 +1,6 @@
 """An exercise's tests, drawn, run on an answer, and compared with what known mistakes give."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -44,8 +45,8 @@ def draw(found: Exercise, seed: int) -> list[Trial]:
 
 
 def _with_whole(case: Case, right: Callable[..., Any]) -> Case:
-    is_part = case.read is not None or case.gradients
-    return replace(case, whole=plain.to_plain(right(*case.args.values()))) if is_part else case
+    is_part = case.read is not None or case.of or case.gradients
+    return replace(case, whole=plain.to_plain(right(*copy.deepcopy(list(case.args.values()))))) if is_part else case
 
 
 def cases(name: str, seed: int = 0) -> list[Case]:
@@ -85,4 +86,7 @@ def _agreeing(found: Exercise, wrong: WrongAnswer, done: list[Trial]) -> int:
 def _alike(a: ask.Reply, b: ask.Reply) -> bool:
     if a.kind != b.kind or (a.raw is None) != (b.raw is None):
         return False
-    return a.raw is None or plain.same(a.raw, b.raw)
+    if a.raw is None:
+        return True
+    judged = (a.value is None and b.value is None) or (a.value and b.value and plain.same(a.value, b.value))
+    return bool(judged) and plain.same(a.raw, b.raw)

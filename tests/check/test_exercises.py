@@ -190,6 +190,8 @@ def test_a_result_of_another_shape_is_told_so_before_any_part_is_read(exercise):
     for trial in done:
         words = trial.reply.fault or report.failed(exercise, [trial], None, 0)
         told = "a plain number is expected" if trial.expected.shape is None else "ts shape is (1,"
+        if trial.expected.parts or (trial.case.whole and trial.case.whole.parts):
+            told = "a tuple of"
         if trial.expected.type in ("list", "set", "dict"):
             told = f"a {trial.expected.type} is expected"
         assert told in words

@@ -135,3 +135,13 @@ def test_whole_numbers_and_truth_values_are_compared_exactly():
 
 def test_another_shape_is_not_the_same():
     assert not plain.same(plain.to_plain(torch.zeros(2, 3)), plain.to_plain(torch.zeros(3, 2)))
+
+
+def test_a_tuple_of_tensors_keeps_its_parts_and_compares_number_by_number():
+    x = (torch.tensor([1.5, 2.0]), torch.tensor([[3.0]]))
+    plain_x = plain.to_plain(x)
+    assert plain_x.type == "tuple of float32 (2,), float32 (1, 1)" and plain_x.values == [1.5, 2.0, 3.0]
+    assert [part.shape for part in plain_x.parts] == [(2,), (1, 1)]
+    assert plain.same(plain.to_plain((x[0] + 1e-7, x[1])), plain_x)
+    assert plain.wrong_places(plain.to_plain((x[0], x[1] + 1)), plain_x) == [2]
+    assert not plain.same(plain.to_plain((x[0], x[1][0])), plain_x)
