@@ -14,9 +14,9 @@ def update_cache(
     memory: Float[Tensor, "B Hkv capacity D"], length: int, new: Float[Tensor, "B Hkv T D"]
 ) -> Float[Tensor, "B Hkv S D"]:
     """memory[:, :, length : length + T] = new; returns the S = length + T positions that are filled, not copied."""
-    S = length + new.shape[-2]
-    memory[:, :, length:S] = new
-    return memory[:, :, :S]
+    T = new.shape[-2]  # narrow is a slice that takes less time, and this runs twice a layer for every token
+    memory.narrow(-2, length, T).copy_(new)
+    return memory.narrow(-2, 0, length + T)
 
 
 class LayerCache:

@@ -61,7 +61,8 @@ def stream(
 
     First comes the penalty, on prompt and continuation alike, then temperature, top-k, top-p. A row ends with one of
     `stop_ids`, tokens or sequences of tokens, or once `decode` of its new tokens holds one of `stop_strings`. Prompts
-    of unequal length are padded on the left, `is_token` False there. The cache saves time and changes no token.
+    of unequal length are padded on the left, `is_token` False there. The cache saves time and changes no token,
+    but with dynamic NTK, whose alpha it freezes (see `long_context`).
     """
     _check_prompt(ids, is_token, max_new_tokens, model.config.max_length)
     if temperature < 0:

@@ -27,7 +27,8 @@ def keep_top_p(logits: Float[Tensor, "B V"], top_p: float) -> Float[Tensor, "B V
         return logits
     probs, order = precision.widen(logits).softmax(dim=-1).sort(dim=-1, descending=True)
     before = probs.cumsum(dim=-1) - probs  # mass of the tokens that come first
-    return logits.masked_fill((before >= top_p).gather(-1, order.argsort(dim=-1)), float("-inf"))
+    hidden = torch.zeros_like(logits, dtype=torch.bool).scatter_(-1, order, before >= top_p)
+    return logits.masked_fill(hidden, float("-inf"))
 
 
 def penalise_repetition(

@@ -1,7 +1,7 @@
 """When a row of a batch has said enough: after a token, a sequence of tokens, or a string.
 
-A string may be cut into tokens in several ways and may end inside one, so it is looked for in the decoded text (the
-report's ReAct loop stops at "Observation:", Qwen Technical Report, arXiv:2309.16609, appendix A.1.2).
+A string may be cut into tokens in several ways and may end inside one, so it is looked for in the decoded text: ReAct
+(Yao et al. 2022, arXiv:2210.03629), which the Qwen report uses in section 3.4, hands over to a tool at "Observation:".
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
