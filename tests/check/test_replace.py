@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from minqwen.check import EXERCISES, check, using
-from minqwen.model import Qwen, QwenConfig, attention, rope
+from minqwen.model import Qwen, QwenConfig, attention, flash, generate, rope, training
+from minqwen.model.long_context import LongContext
 from minqwen.tokenizer import bpe
 
 
@@ -36,7 +37,11 @@ def test_model_tokenizer_and_trainer_run_on_the_functions_that_say_so_and_on_no_
     learners.__name__ = name
     called = pytest.raises(NotImplementedError, match="the learner's")
     with using(learners), called if EXERCISES[name].in_model else contextlib.nullcontext():
-        model(ids)
+        generate.generate(model, ids, 2)
+        flash.flash_attention(torch.ones(2, 3), torch.ones(2, 3), torch.ones(2, 3))
+        model.long_context = LongContext("ntk", logn=True, windows=(3, 3))
+        model(ids.repeat(1, 4))  # past the trained length
+        next(iter(training.train(model, [ids, ids], 2, peak=1e-3, warmup=1)))
         bpe.train_bpe("a a", 273).encode("a")
 
 
