@@ -26,7 +26,9 @@ from minqwen.show.review_view import reviewer
 from minqwen.show.rope_view import rope_clock, rope_clock_plot, wavelengths
 from minqwen.show.run_plots import bands, intervals
 from minqwen.show.runs import paired_difference, read_log
+from minqwen.show.sampling_view import sampling_bars, sampling_plot
 from minqwen.show.tables import table
+from minqwen.show.tile_view import tile_explorer, tiles_plot
 from minqwen.show.token_view import token_explorer, tokens_plot
 
 __all__ = [
@@ -65,8 +67,12 @@ __all__ = [
     "rope_clock_plot",
     "s_curve",
     "s_curve_plot",
+    "sampling_bars",
+    "sampling_plot",
     "shapes",
     "table",
+    "tile_explorer",
+    "tiles_plot",
     "token_explorer",
     "tokens_plot",
     "wavelengths",
