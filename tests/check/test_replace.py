@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from minqwen.check import EXERCISES, check, using
-from minqwen.model import Qwen, QwenConfig, attention, flash, generate, rope, training
+from minqwen.model import Qwen, QwenConfig, attention, flash, generate, rope, training, transformer
 from minqwen.model.long_context import LongContext
 from minqwen.tokenizer import bpe
 
@@ -38,6 +38,8 @@ def test_model_tokenizer_and_trainer_run_on_the_functions_that_say_so_and_on_no_
     called = pytest.raises(NotImplementedError, match="the learner's")
     with using(learners), called if EXERCISES[name].in_model else contextlib.nullcontext():
         generate.generate(model, ids, 2)
+        before = transformer.Transformer(transformer.TransformerConfig(vocab_size=17, d_model=14, n_heads=1, d_ff=13))
+        before(ids, ids, ids > 0, ids > 0)
         flash.flash_attention(torch.ones(2, 3), torch.ones(2, 3), torch.ones(2, 3))
         model.long_context = LongContext("ntk", logn=True, windows=(3, 3))
         model(ids.repeat(1, 4))  # past the trained length

@@ -59,6 +59,7 @@ EXERCISE = exercise.Implement(
     number="2.1",
     title="A vector for every position",
     library=positions.sinusoidal_encoding,
+    in_model=True,
     also_closed=(_loops,),
     statement="""\
 Write `sinusoidal_encoding(length, d_model)`, the table whose row p is added to the embedding of the token at
