@@ -145,8 +145,8 @@ The same on one sentence: grey is what the model says, blue what is drawn. Here 
 with torch.no_grad():
     ahead = model(torch.tensor([tokenizer.encode("To be, or not to")]))[0, -1]
 drawn = show.sampling_plot(ahead, tokenizer, temperature=0.7, top_k=10)
-plt.show()
 assert (drawn > 0).sum() == 10 and drawn.max() > ahead.softmax(dim=-1).max()
+plt.show()
 
 # %% [markdown]
 r"""
@@ -450,8 +450,8 @@ r"""
 
 # %% id="tiles"
 counted = show.tiles_plot(T=24, block_q=4, block_k=6)
-plt.show()
 assert counted.whole + counted.masked + counted.skipped == 6 * 4
+plt.show()
 
 # %% [markdown]
 r"""

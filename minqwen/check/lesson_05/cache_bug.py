@@ -92,7 +92,7 @@ EXERCISE = exercise.Bug(
     symptom="""\
 word = torch.tensor([[1.0, 0.0]])
 cached = torch.cat([rope.apply_rope(word, rope.rope_angles(torch.tensor([p]), 2)) for p in range(3)])
-print("four times the same word; the last should agree best with itself, but:", broken(word, word, cached))""",
+print("four times the same word; the scores should rise towards the last, but:", broken(word, word, cached))""",
     statement=f"""\
 A model with a cache reads its prompt well. From the second new token on it writes nonsense, and without the cache it
 does not. `broken(q, k, cached)` is the place: one head, one text, no mask.
