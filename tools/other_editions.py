@@ -1,7 +1,6 @@
 """The other editions in the two packages, paired with those of the corpus: python tools/assets.py editions."""
 
 import difflib
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,8 +51,7 @@ def _by_name(folder: Path, pattern: str, to_simplified: Callable[[str], str]) ->
 
 
 def _records(folder: Path, pattern: str, to_simplified: Callable[[str], str]) -> Iterator[tuple[str, str, str]]:
-    variants = str.maketrans(dict(zip(texts.VARIANTS[::2], texts.VARIANTS[1::2])))
     for path in sorted(folder.glob(pattern)):
-        for record in json.loads(to_simplified(path.read_text(encoding="utf-8")).translate(variants)):
+        for record in texts.read_records(path, to_simplified):
             lines = [line.strip() for line in record.get("paragraphs") or ()]
             yield (record.get("title") or "").strip(), (record.get("author") or "").strip(), "\n".join(lines)

@@ -104,13 +104,18 @@ def poem(record: Mapping[str, Any]) -> corpus.Document | str:
     return corpus.Document("zh", author, author, title, "\n".join([f"《{title}》{author}", *lines]))
 
 
+def read_records(path: Path, to_simplified: Callable[[str], str]) -> list[dict[str, Any]]:
+    """A file of poems, in simplified characters and in the forms of today."""
+    variants = str.maketrans(dict(zip(VARIANTS[::2], VARIANTS[1::2])))
+    return json.loads(to_simplified(path.read_text(encoding="utf-8")).translate(variants))
+
+
 def chinese(package: Path, to_simplified: Callable[[str], str]) -> tuple[list[corpus.Document], Counter]:
     """The poems of the Tang in simplified characters, each text once; and how many were left out for what."""
     documents, seen, left_out = [], set(), Counter()
-    variants = str.maketrans(dict(zip(VARIANTS[::2], VARIANTS[1::2])))
     folder = package / "dist" / "quantangshi"
     for path in sorted(folder.glob("poet.tang.*.json"), key=lambda path: int(path.name.split(".")[2])):
-        for record in json.loads(to_simplified(path.read_text(encoding="utf-8")).translate(variants)):
+        for record in read_records(path, to_simplified):
             document = poem(record)
             if isinstance(document, str):
                 left_out[document] += 1
