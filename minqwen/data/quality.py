@@ -5,6 +5,7 @@ on hashed features is GPT-3's choice (Brown et al. 2020, arXiv:2005.14165, appen
 words, since Chinese has no blanks. scikit-learn does the work (Pedregosa et al. 2011, JMLR 12).
 """
 
+import math
 import random
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -71,4 +72,7 @@ def keep_threshold(
     good = sorted(score for score, fine in zip(scores, is_good) if fine)
     if not good:
         raise ValueError("no text is labelled good, so no threshold keeps any; label some")
-    return float(good[int((1 - keep) * len(good))])
+    if not 0 < keep <= 1:
+        raise ValueError(f"keep={keep} is no share of the good texts; choose one above 0 and up to 1, such as 0.98")
+    kept = math.ceil(round(keep * len(good), 9))  # 0.07 · 100 is a little above 7, and 7 are enough
+    return float(good[-kept])

@@ -76,10 +76,14 @@ def test_a_domain_lies_on_one_side():
 
 def test_the_threshold_keeps_the_share_of_good_texts_that_it_promises():
     scores, is_good = [i / 100 for i in range(100)] + [0.0] * 9, [True] * 100 + [False] * 9
-    for keep in (1.0, 0.9, 0.5):
-        threshold = quality.keep_threshold(scores, is_good, keep)
-        assert sum(score >= threshold for score, fine in zip(scores, is_good) if fine) == pytest.approx(
-            100 * keep, abs=1
-        )
+    for percent in (100, 98, 90, 50, 7, 1):
+        threshold = quality.keep_threshold(scores, is_good, percent / 100)
+        assert sum(score >= threshold for score, fine in zip(scores, is_good) if fine) == percent
+    assert quality.keep_threshold([0.1, 0.2, 0.3], [True] * 3, 0.5) == 0.2, (
+        "two of three are more than half, one is less"
+    )
     with pytest.raises(ValueError, match="label some"):
         quality.keep_threshold([0.5], [False])
+    for keep in (0.0, 1.1):
+        with pytest.raises(ValueError, match=r"such as 0\.98"):
+            quality.keep_threshold([0.5], [True], keep)
