@@ -61,6 +61,10 @@ def test_a_case_by_hand():
 def test_equals_are_taken_by_characters_then_bytes_then_order():
     more = expansion.expand(BYTES, {"é": 1, "ba": 1, "ab": 1})
     assert list(more.ranks)[256:] == ["é".encode(), b"ab", b"ba"]  # one character, then two, in order
+    old = Tokenizer({**BYTES.ranks, b"\xe6\x9c": 258}, ["<a>", "<b>"])  # the beginning of 月
+    more = expansion.expand(old, {"月": 1, "明": 1, "ab": 1})
+    new = list(more.ranks)[257:]  # e6 98 is shown as one �: two bytes; then one character of three, then two of one
+    assert new == [b"\xe6\x98", "明".encode(), "月".encode(), b"ab"]
 
 
 def test_a_word_that_an_old_token_completes_becomes_that_token():

@@ -37,6 +37,7 @@ def test_the_words_joined_are_the_text(text):
 
 def test_normalize_composes_characters():
     assert pretokenize.normalize("e\u0301") == "é" == unicodedata.normalize("NFC", "é")
+    assert pretokenize.normalize("ﬁ①Ａ") == "ﬁ①Ａ", "what is only like another character stays"
 
 
 def test_half_a_surrogate_pair_is_refused():

@@ -250,6 +250,12 @@ def test_a_model_beside_it_that_is_damaged_is_the_business_of_its_own_loader(tmp
             "write it again",
             id="a number as control token",
         ),
+        pytest.param(
+            "tokenizer_config.json",
+            lambda text: json.dumps({**json.loads(text), "control_tokens": [""]}),
+            "write it again",
+            id="nothing as control token",
+        ),
     ],
 )
 def test_a_damaged_folder_is_told_the_way_out(tmp_path, name, change, way_out):
