@@ -139,6 +139,11 @@ def test_pages_without_a_word_are_named_and_do_not_collide(star):
     assert result.kept == [0, 1, 2, 3, 4, 5] and result.first[6] == 1
 
 
+def test_the_threshold_itself_is_enough_in_runs_of_the_length_that_was_asked_for():
+    result = dedup.deduplicate(["a b c d", "a b c e"], threshold=0.5, n=2)  # ab and bc of ab, bc, cd, ce
+    assert (result.first, result.similarity) == ([0, 0], [1.0, 0.5])
+
+
 def test_short_pages_are_compared_as_a_whole():
     assert dedup.deduplicate(["Buy now", "buy now!", "buy never"]).first == [0, 0, 2]
 
