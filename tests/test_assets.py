@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import assets as asset_builder
+import clean_texts
 import evidence
 import minqwen.assets
 import texts
@@ -198,3 +199,22 @@ def test_an_evidence_log_is_whole_and_of_the_experiment_that_the_tool_runs(name)
     assert log.about["variants"] == experiment.variants
     pairs = {(record["variant"], record["seed"]) for record in log.records if record["step"] == log.steps[-1]}
     assert pairs == {(variant, seed) for variant in experiment.variants for seed in range(experiment.seeds)}
+
+
+def test_the_log_of_the_cleaning_counts_down_to_what_is_shipped():
+    first, *gone = [json.loads(line) for line in (ASSETS / "runs" / "corpus.jsonl").read_text("utf-8").splitlines()]
+    notes = (ASSETS / "README.md").read_text(encoding="utf-8")
+    for language, left in first["funnel"].items():
+        counts = list(left.values())
+        assert counts == sorted(counts, reverse=True) and counts[-1] == len(corpus.load("train", language))
+        dropped = sum(record["language"] == language for record in gone)
+        assert dropped == left["training split"] - counts[-1]
+    package, whole, exact, split, near, left = first["funnel"]["zh"].values()
+    said = f"Of {package:,} Tang poems {whole:,} are whole, {exact:,} are so and differ,\n{split:,} of these"
+    assert f"{said} lie in the training split; {split - near:,} of them" in notes and f"{near - left} share" in notes
+    assert first["near"] == {language: like._asdict() for language, like in clean_texts.LIKE.items()}
+
+
+def test_cleaning_what_is_clean_takes_nothing():
+    kept, dropped = clean_texts.clean(corpus.load("train"), corpus.load("held_out"))
+    assert kept == corpus.load("train") and dropped == []

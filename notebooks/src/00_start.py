@@ -39,7 +39,7 @@ This is the model that you will take apart: a Qwen of 4.2 million parameters tha
 """
 
 # %% id="inspector"
-w = show.inspector(model, tokenizer, "To be, or not to be, that is the question", layer=1, head=3)
+w = show.inspector(model, tokenizer, "To be, or not to be, that is the question", layer=3, head=0)
 w
 
 # %% [markdown]

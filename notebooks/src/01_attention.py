@@ -46,7 +46,7 @@ This is the model that the whole course is about: a Qwen of 4.2 million paramete
 """
 
 # %%
-w = show.inspector(model, tokenizer, "To be, or not to be, that is the question", layer=1, head=3)
+w = show.inspector(model, tokenizer, "To be, or not to be, that is the question", layer=3, head=0)
 w
 
 # %% [markdown]

@@ -556,15 +556,18 @@ mean = sum(ours.values()) / 6
 print(f"live model: {mean:.1%} of held-out numbers are exact")
 assert mean >= 0.8
 into = {w: sum(share for name, share in ours.items() if name.endswith(w)) / 2 for w in numbers.WRITINGS}
-assert min(into, key=into.get) == "english"
+assert into["english"] < into["digits"]
 show.bars(
-    list(ours.values()), list(ours), title="Writing English is the hardest", x="share of 200 held-out numbers, exact"
+    list(ours.values()),
+    list(ours),
+    title="English is harder to write than digits",
+    x="share of 200 held-out numbers, exact",
 )
 plt.show()
 
 # %% [markdown]
 r"""
-**What you should see**: all six above four in five, and the two that write English shortest: one wrong letter among twenty spoils a number. What does it get wrong?
+**What you should see**: all six above four in five, and the two that write English shorter than the two that write digits: one wrong letter among twenty spoils a number. What does it get wrong?
 """
 
 # %% id="what-goes-wrong"
@@ -608,7 +611,7 @@ r"""
 4. The residual path carries signal and gradient through any depth; a norm on it weakens it. · 残差通路让信号和梯度穿过任意深度，置于其上的归一化会削弱它。
 5. The decoder hides the future and looks back at the source by cross-attention. · 解码器遮住未来，并用交叉注意力回看源序列。
 
-**Your prediction**: the hardest directions are those that write English, which is longest and least regular: one wrong letter spoils a number.
+**Your prediction**: those that write English are harder than those that write digits: English is longest and least regular. (With three seeds, English was hardest twice; once Chinese was as hard.)
 
 **Recall**
 
