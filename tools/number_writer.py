@@ -9,9 +9,8 @@ from pathlib import Path
 
 import torch
 
-import pretrain
 from minqwen.data import numbers
-from minqwen.model import seq2seq
+from minqwen.model import seq2seq, training
 from minqwen.model.transformer import Transformer, TransformerConfig
 
 RECIPE = {"seed": 0, "held_out": 200, "batch_size": 64, "steps": 3000, "peak": 2e-3}
@@ -41,12 +40,12 @@ def train(folder: Path, log: Path, recipe: dict = RECIPE) -> None:
     started = time.process_time()
     with log.open("w", encoding="utf-8") as lines:
         about = {"recipe": recipe, "parameters": sum(p.numel() for p in model.parameters())}
-        lines.write(pretrain.as_line({**about, "torch": torch.__version__}))
+        lines.write(training.as_line({**about, "torch": torch.__version__}))
         for step, loss in enumerate(losses):
             if step % LOG_EVERY == 0 or step == recipe["steps"] - 1:
-                lines.write(pretrain.as_line({"step": step, "loss": loss}))
+                lines.write(training.as_line({"step": step, "loss": loss}))
         model.save_pretrained(folder)
         shares = exact(Transformer.from_pretrained(folder), held_out)
         end = {"exact": shares, "mean": sum(shares.values()) / len(shares), "seconds": time.process_time() - started}
-        lines.write(pretrain.as_line(end))
+        lines.write(training.as_line(end))
     print(f"{end['mean']:.1%} of {len(held_out)} held-out numbers, {end['seconds']:.0f} s of one core")

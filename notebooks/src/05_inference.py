@@ -127,7 +127,7 @@ assert tail.max() > 0.01
 
 # %% [markdown]
 r"""
-A fixed k is too many where the model is sure and too few where it is not. The nucleus adapts: here is its size for p = 0.9, sentence by sentence.
+A fixed k is too many where the model is sure and too few where it is not. The nucleus adapts: here is its size for p = 0.9, scene by scene.
 """
 
 # %% id="the-nucleus-adapts"
@@ -516,7 +516,7 @@ assert torch.autograd.gradcheck(lambda *a: flash.flash_attention(*a, True, 2, 3)
 r"""
 ## 5.7 What it saves
 
-What waits in memory between the forward and the backward pass, counted exactly: every number that autograd keeps.
+What waits in memory between the forward and the backward pass, counted exactly: every number that autograd keeps besides q, k and v themselves.
 """
 
 
@@ -596,7 +596,7 @@ plt.show()
 r"""
 **What you should see**: short texts gain nothing, each tile costs some calls of Python. Longer ones do: skipped tiles, and numbers that are used while they are near the processor. [RESULTS_FLASH.md](../benchmarks/RESULTS_FLASH.md) has both passes apart to T = 16,384, without a mask as well, the extra memory by torch's profiler, and how far torch's own kernel in C++ is ahead.
 
-The model itself calls that kernel, `F.scaled_dot_product_attention`, which tiles in the same way. That it does *exactly* what the formula does is why it may.
+The model itself calls that kernel, `F.scaled_dot_product_attention`, which tiles in the same way. That it does what the formula does, but for rounding, is why it may.
 
 ## 5.8 The ladder
 

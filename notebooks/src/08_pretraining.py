@@ -116,8 +116,9 @@ print(f"log {tokenizer.vocab_size} = {math.log(tokenizer.vocab_size):.2f}; untra
 assert abs(before - math.log(tokenizer.vocab_size)) < 0.3 and after < before - 2
 
 # %% exercise="next_token_loss"
+verse = torch.tensor([tokenizer.encode("To be, or not to be, that is the question")])
 with torch.no_grad(), using(next_token_loss):
-    print(f"the shipped model, marked by your loss: {training.batch_loss(model, ids).item():.3f} nats a token")
+    print(f"the shipped model, marked by your loss: {training.batch_loss(model, verse).item():.3f} nats a token")
 
 # %% [markdown]
 r"""
@@ -192,8 +193,9 @@ print(f"padded batches of 8: {wasted:.0%} of all positions hold nothing; packed:
 assert lost < 0.01 < wasted
 
 # %% exercise="pack"
-assert pack(documents, separator, 257).equal(windows)
-print("Yours packs the held-out texts as the library does.")
+poems = [tokenizer.encode(document.text) for document in corpus.load("held_out", "zh")]
+assert pack(poems, 0, 257).equal(training.pack(poems, 0, 257))
+print("Yours packs the held-out poems as the library does.")
 
 # %% [markdown]
 r"""
@@ -319,6 +321,7 @@ young = Qwen(small, torch.Generator().manual_seed(0))
 batches = training.shuffled_batches(reading, 8, torch.Generator().manual_seed(0))
 steps = training.train(young, batches, steps=300, peak=5e-3, warmup=30)
 losses = [step.loss for step in show.live(steps, title="The loss of a small Qwen falls from log V")]
+plt.show()
 
 # %% id="live-loss-below"
 first, last = losses[0], sum(losses[-20:]) / 20
@@ -462,6 +465,7 @@ row = [tokenizer.encode(next(pages)) for _ in range(120)]
 batches = training.shuffled_batches(training.pack(row, separator, 129), 8, torch.Generator().manual_seed(0))
 steps = training.train(mathematician, batches, steps=50, peak=1e-3, warmup=2, floor_share=1.0)  # a constant rate
 falling = [step.loss for step in show.live(steps, title="Sums become foreseeable, but for their digits")]
+plt.show()
 
 # %% [markdown]
 r"""

@@ -91,7 +91,7 @@ plt.show()
 
 # %% [markdown]
 r"""
-**What you should see**: two low points at the left, inside the trained length, then a rise and no return. The answer to the prediction: *harder*.
+**What you should see**: low points at the left, the last just past the trained length, then a steep rise and no return. The answer to the prediction: *harder*.
 
 ## 9.2 Interpolation: squeeze the positions
 
@@ -122,6 +122,8 @@ print(
 
 # %% [markdown]
 r"""
+What it wins beyond L it loses within L; the figure in 9.3 has both.
+
 ## 9.3 NTK-aware: change the base, keep the fast pairs
 
 **Why.** Only the slow pairs run out of known angles. A larger base slows each pair by another factor: the last by α, the first not at all. With D channels a head and i = 0 … D/2 − 1,
@@ -216,7 +218,7 @@ plt.show()
 
 # %% [markdown]
 r"""
-**What you should see**: the line of NTK below the others nearly everywhere. Not at the very left: one base serves the whole text, and the first 256 tokens, which needed nothing, pay a little.
+**What you should see**: the line of NTK below the others nearly everywhere. Not at the very left: one base serves the whole text, and the first 256 tokens, which needed nothing, pay a little. Nor at the very right, where interpolation comes as low or lower.
 
 ## 9.4 Dynamic, and frozen while it writes
 
@@ -255,7 +257,7 @@ def costs_after(settings, prompt, total=4 * L):
 frozen = {prompt: costs_after(rows["dynamic NTK"], prompt) for prompt in (L - 6, 2 * L - 12, 4 * L)}
 for prompt, cost in frozen.items():
     print(
-        f"prompt of {prompt:4}: alpha stays {long_context.ntk_alpha(prompt, L)}, {cost:.2f} nats a token far behind it"
+        f"prompt of {prompt:4}: alpha stays {long_context.ntk_alpha(prompt, L)}, {cost:.2f} nats a token in the last {2 * L}"
     )
 assert_close(frozen[L - 6], costs_after(LongContext(), L - 6), atol=1e-4, rtol=0)  # no better than without NTK
 assert frozen[4 * L] < frozen[2 * L - 12] < frozen[L - 6]
@@ -417,7 +419,8 @@ r"""
 """
 
 # %% id="lower-layers-first"
-print("lower layers suffer more:", "yes" if lower > 1.1 * upper else "not seen at this size")
+answer = "yes" if lower > 1.1 * upper else "no, the upper ones do" if upper > 1.1 * lower else "not seen at this size"
+print("lower layers suffer more:", answer)
 
 # %% [markdown]
 r"""
@@ -513,7 +516,7 @@ for name, (with_it, without) in pairs.items():
 
 # %% [markdown]
 r"""
-Beside the report's table: the rows come in the same order, and the greatest step is NTK. LogN, which held the entropy so well, is worth little here. The report's last row stands at 4.32 for 8L, 1.14 times its level at L; ours is in the list above.
+Beside the report's table: over all positions the rows come in the same order, and the greatest step is NTK; over the last L/2 it is the window. LogN, which held the entropy so well, is worth little here. The report's last row stands at 4.32 for 8L, 1.14 times its level at L; ours is in the list above.
 
 **The plainest row wins.** A window of L in every layer stays level at any length:
 """
@@ -576,12 +579,12 @@ plt.show()
 
 # %% [markdown]
 r"""
-**What you should see**: three bars of one length, and a short one. With n tokens and a window w the work is n · w in place of n²/2: linear in n.
+**What you should see**: three bars of one length, and a short one. With n tokens and a window w the work is n · w in place of n²/2: linear in n (not quite so little here: tiles on the edge are multiplied whole).
 
 ## 9.9 Not shown at this size
 
 * The report's model was trained on 2,048 tokens of whole documents and has long dependencies to lose; ours reads 256.
-* That lower layers need the shorter windows: 9.6 asked on two blocks, our windows by layer are a reconstruction, and the plain window beats them.
+* That lower layers need the shorter windows: 9.6 asked on two blocks, and they did not suffer more; our windows by layer are a reconstruction, and the plain window beats them.
 * The report's lengths, 16,384 and more, and its texts, arXiv papers.
 
 ## Summary · 小结

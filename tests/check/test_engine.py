@@ -38,11 +38,10 @@ def test_a_right_answer_passes_and_is_told_what_comes_next(capsys):
 
 
 def test_an_answer_that_the_model_has_no_use_for_is_not_told_to_run_it(capsys):
-    def sinusoidal_encoding(length, d_model):
-        angles = torch.arange(length)[:, None] / 10000 ** (torch.arange(0, d_model, 2) / d_model)
-        return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)
+    def masked_mean(values, mask):
+        return values.where(mask, 0.0).sum(dim=-1) / mask.sum(dim=-1).clamp(min=1)
 
-    assert check(sinusoidal_encoding)
+    assert check(masked_mean)
     assert "using" not in capsys.readouterr().out
 
 

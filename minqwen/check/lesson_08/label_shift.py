@@ -11,10 +11,9 @@ from minqwen.check.parts import Case, Cause, Test
 
 def broken(logits: Tensor, ids: Tensor) -> Tensor:
     """The mean of −log p of the true next token, of a model that read `ids` and gave `logits`."""
-    logp = logits.log_softmax(dim=-1)
+    surprise = -logits.log_softmax(dim=-1)
     labels = ids
-    nll = -logp.gather(-1, labels[..., None]).squeeze(-1)
-    return nll.mean()
+    return surprise.gather(-1, labels[..., None]).mean()
 
 
 def _loops(logits: Tensor, ids: Tensor) -> Tensor:
@@ -74,7 +73,7 @@ EXERCISE = exercise.Bug(
     broken=broken,
     also_closed=(_loops,),
     mend=(
-        ("logp = logits.log_softmax(dim=-1)", "logp = logits[:, :-1].log_softmax(dim=-1)"),
+        ("logits.log_softmax", "logits[:, :-1].log_softmax"),
         ("labels = ids", "labels = ids[:, 1:]"),
     ),
     imports="import torch\nfrom torch import Tensor",
