@@ -48,7 +48,8 @@ def _guessing(rng: torch.Generator) -> list[Case]:
 
 def _large(rng: torch.Generator) -> list[Case]:
     given = _given(rng, 1, 2, 3)
-    return [Case({**given, "logits": given["logits"] + 1000.0}, _loops(**given), "1,000 is added to all logits")]
+    given["logits"] = (8 * given["logits"]).round() / 8  # so that adding 100 rounds nothing away
+    return [Case({**given, "logits": given["logits"] + 100.0}, _loops(**given), "100 is added to all logits")]
 
 
 def _values(rng: torch.Generator) -> list[Case]:
@@ -87,7 +88,7 @@ $$-\\frac{1}{n}\\sum_{b,t}\\log \\text{softmax}(\\text{logits}_{b,t})_{\\text{ta
   shift is made already. The result is one number, of shape `()` and the dtype of `logits`.
 - `mask` is boolean `(B, T)`. Where it is False a position does not count, neither in the sum nor in n. Without any True
   the loss is 0.
-- Logits around 1,000 must give a number.
+- Logits around 100 must give a number, though float32 cannot hold e¹⁰⁰.
 
 For example, three equal logits give log 3 = 1.0986 for any target; logits `[[[0., 0., 2.]]]` and target `[[2]]` give
 log(2 + e²) − 2 = 0.2395.
