@@ -74,3 +74,13 @@ def test_a_specialist_never_reads_what_it_is_asked(variant, kind):
 def test_both_experiments_are_listed_with_their_variants():
     assert evidence.EXPERIMENTS["dirty"].variants is continued.DIRTY_VARIANTS
     assert evidence.EXPERIMENTS["specialists"].variants is continued.MORE_VARIANTS
+
+
+def test_half_of_the_chinese_pages_are_no_utf_8():
+    """Lesson 08 says so, to explain what the raw pages cost."""
+    from minqwen.data import crawl
+
+    made = crawl.make(300, seed=0)
+    chinese = [p.html for p in made.pages if made.truth[p.url].language == "zh" and made.truth[p.url].kind != "hazard"]
+    share = sum("\ufffd" in raw.decode(errors="replace") for raw in chinese) / len(chinese)
+    assert 0.4 < share < 0.6

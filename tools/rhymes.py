@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import networkx
 
 import texts
+from minqwen.data.prosody import LEVEL, OBLIQUE
 
-LEVEL, OBLIQUE = "平", "仄"
 SURE = 0.9  # share of its uses that makes a character level or oblique; between, it is both
 SEEN = 5  # a character that is rarer has no tone, a rhyme that is rarer no class
 RESOLUTION = 2.0
@@ -35,13 +35,12 @@ class Verses(NamedTuple):
 
 def read(package: Path, to_simplified: Callable[[str], str]) -> Iterator[Verses]:
     """The poems of Tang and Song whose lines have five or seven characters each, with their tones."""
-    variants = str.maketrans(dict(zip(texts.VARIANTS[::2], texts.VARIANTS[1::2])))
     for path in sorted((package / "dist" / "quantangshi").glob("poet.*.json")):
         tones_of = package / "dist" / "strains" / "json" / path.name
         if not tones_of.exists():
             continue
         tones = {record["id"]: record["strains"] for record in json.loads(tones_of.read_text(encoding="utf-8"))}
-        for record in json.loads(to_simplified(path.read_text(encoding="utf-8")).translate(variants)):
+        for record in texts.read_records(path, to_simplified):
             verses = Verses(_lines(record["paragraphs"]), _lines(tones.get(record["id"], ())))
             lengths = [len(line) for line in verses.lines]
             if lengths == [len(line) for line in verses.tones] and len(lengths) >= 4 and set(lengths) in ({5}, {7}):

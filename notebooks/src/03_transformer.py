@@ -611,7 +611,7 @@ r"""
 4. The residual path carries signal and gradient through any depth; a norm on it weakens it. · 残差通路让信号和梯度穿过任意深度，置于其上的归一化会削弱它。
 5. The decoder hides the future and looks back at the source by cross-attention. · 解码器遮住未来，并用交叉注意力回看源序列。
 
-**Your prediction**: those that write English are harder than those that write digits: English is longest and least regular. (With three seeds, English was hardest twice; once Chinese was as hard.)
+**Your prediction**: those that write English are harder than those that write digits: English is longest and least regular. (Which of the six is hardest differs from seed to seed.)
 
 **Recall**
 

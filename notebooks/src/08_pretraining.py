@@ -684,7 +684,7 @@ assert by_character < by_token
 r"""
 ## 8.13 Not shown at this size
 
-* **Table 2 and Figure 2** (MMLU, C-Eval, GSM8K, MATH, HumanEval, MBPP, BBH) and Tables 13 to 17: a model of 4 million parameters knows no chemistry. Section 8.11 shows how such a table is marked.
+* **Table 2 and Figure 2** (MMLU, C-Eval, GSM8K, MATH, HumanEval, MBPP, BBH) and Tables 13 to 17: a model of 4 million parameters knows no chemistry. Section 8.10 shows how such a table is marked.
 * **Tables 10 and 11** (HumanEval, MBPP, HumanEvalPack): our functions have one line.
 * That **instruction data in pre-training** helps few-shot use: lesson 10 begins where that would show.
 * Three trillion tokens, and what only they show.
