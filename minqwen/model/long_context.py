@@ -124,13 +124,19 @@ def places(
     is_token: Bool[Tensor, "B S"] | None,
     S: int,
     window: int | None,
+    documents: Int[Tensor, "B T"] | None = None,
 ) -> Places:
-    """For a layer of this window: `lengths` are the tokens of each row that decide on the scaling of positions."""
+    """For a layer of this window: `lengths` are the tokens of each row that decide on the scaling of positions.
+
+    Nothing sees beyond its own of the `documents`.
+    """
     T = positions.shape[-1]
     # One new token may see everything, so decoding without padding and window needs no mask.
     free = T == 1 and is_token is None and (window is None or window >= S)
     sees = attention.causal_mask(T, S) if window is None else window_mask(T, S, window)
     mask = None if free else sees[None, None]
+    if documents is not None:
+        mask = sees & (documents[:, None, :, None] == documents[:, None, None, :])
     if is_token is not None:
         mask = mask & is_token[:, None, None, :]
     counted = tuple(min(n, window or n) for n in lengths)

@@ -65,24 +65,39 @@ class Qwen(nn.Module):
         ids: Int[Tensor, "B T"],
         is_token: Bool[Tensor, "B S"] | None = None,
         cache: KVCache | None = None,
+        documents: Int[Tensor, "B T"] | None = None,
     ) -> Float[Tensor, "B T V"]:
         """Logits for the token after each position.
 
         `is_token` is False on padding, S = cached + T positions; positions count tokens, so padding on the left changes
-        nothing. With a `cache` the T ids continue what it holds.
+        nothing. With a `cache` the T ids continue what it holds. `documents` numbers the text of each position, a text
+        in one piece: attention stays inside it, and its positions count from 0.
         """
+        return self.lm_head(self.hidden(ids, is_token, cache, documents))
+
+    def hidden(
+        self,
+        ids: Int[Tensor, "B T"],
+        is_token: Bool[Tensor, "B S"] | None = None,
+        cache: KVCache | None = None,
+        documents: Int[Tensor, "B T"] | None = None,
+    ) -> Float[Tensor, "B T C"]:
+        """The stream after the last norm, from which `lm_head` reads the logits; arguments as in `forward`."""
         self._check_ids(ids)
         T, past = ids.shape[-1], cache.length if cache is not None else 0
         _check_is_token(is_token, len(ids), past + T)
+        _check_documents(documents, ids, is_token, cache)
         x = self.model.embed_tokens(ids)
-        positions = _positions(is_token, past, T).to(torch.promote_types(x.dtype, torch.float32))
+        positions = _positions(is_token, past, T) if documents is None else _positions_inside(documents)
+        lengths = _lengths(is_token, past + T, cache) if documents is None else tuple((positions.amax(-1) + 1).tolist())
+        positions = positions.to(torch.promote_types(x.dtype, torch.float32))
         windows = self.long_context.window_of_layers(len(self.model.layers))
-        given = self.long_context, self.config, positions, _lengths(is_token, past + T, cache), is_token, past + T
-        places = {window: long_context.places(*given, window) for window in set(windows)}
+        given = self.long_context, self.config, positions, lengths, is_token, past + T
+        places = {window: long_context.places(*given, window, documents) for window in set(windows)}
         for i, block in enumerate(self.model.layers):
             angles, mask, query_scale = places[windows[i]]
             x = block(x, angles, mask, cache.layers[i] if cache is not None else None, query_scale)
-        return self.lm_head(self.model.norm(x))
+        return self.model.norm(x)
 
     def _check_ids(self, ids: Tensor) -> None:
         if ids.ndim != 2:
@@ -117,6 +132,13 @@ def _positions(is_token: Tensor | None, past: int, T: int) -> Tensor:
     return (is_token.cumsum(dim=-1) - 1).clamp(min=0)[:, past:]
 
 
+def _positions_inside(documents: Tensor) -> Tensor:
+    """How far each position is from the first of its document."""
+    at = torch.arange(documents.shape[-1]).expand_as(documents)
+    begins = documents.diff(dim=-1, prepend=documents[:, :1] - 1) != 0
+    return at - at.where(begins, 0).cummax(dim=-1).values
+
+
 def _lengths(is_token: Tensor | None, S: int, cache: KVCache | None) -> tuple[int, ...]:
     """The tokens of each row; with a cache those of its first call, since its keys were rotated by them."""
     now = (S,) if is_token is None else tuple(is_token.sum(dim=-1).clamp(min=1).tolist())
@@ -131,4 +153,17 @@ def _check_is_token(is_token: Tensor | None, B: int, S: int) -> None:
         raise ValueError(
             f"is_token is boolean of shape (B, S) = {(B, S)}, cached positions included, but this one is "
             f"{is_token.dtype} {tuple(is_token.shape)}; use attention_mask == 1 for ones and zeros"
+        )
+
+
+def _check_documents(documents: Tensor | None, ids: Tensor, is_token: Tensor | None, cache: KVCache | None) -> None:
+    if documents is None:
+        return
+    if cache is not None or is_token is not None:
+        raise ValueError(
+            "documents are whole texts in one call: give no cache, and number padding as a text of its own"
+        )
+    if documents.shape != ids.shape:
+        raise ValueError(
+            f"documents number every one of {tuple(ids.shape)} ids, but have shape {tuple(documents.shape)}"
         )
