@@ -244,11 +244,11 @@ def test_matrices_that_write_into_the_stream_start_smaller():
 )
 def test_padding_of_the_wrong_kind_names_the_shape(is_token):
     model = Qwen(SHAPES["one head a key"])
-    bare = inspect.unwrap(Qwen.forward)
+    bare = inspect.unwrap(Qwen.hidden)
     with pytest.raises(ValueError, match=r"boolean of shape \(B, S\) = \(2, 7\).* use attention_mask == 1"):
         bare(model, torch.zeros(2, 7, dtype=torch.long), is_token)
 
 
 def test_one_text_without_a_batch_axis_is_told_how_to_get_one():
     with pytest.raises(ValueError, match=r"use ids\[None\]"):
-        inspect.unwrap(Qwen.forward)(Qwen(SHAPES["one head a key"]), torch.zeros(7, dtype=torch.long))
+        inspect.unwrap(Qwen.hidden)(Qwen(SHAPES["one head a key"]), torch.zeros(7, dtype=torch.long))
