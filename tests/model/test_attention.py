@@ -7,7 +7,7 @@ import inspect
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
@@ -63,6 +63,48 @@ def test_the_fused_kernel_has_the_gradients_of_the_formula(length):
     sides = [f(*qkv, mask) for f in (attention.fused_attention, attention.scaled_dot_product_attention)]
     assert_close(*sides)
     assert_close(*(torch.autograd.grad(out, qkv, toward) for out in sides))
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)], ids=["T, S", "1, T, S", "1, 1, T, S"])
+@pytest.mark.parametrize("length", [1, 2, 67, 257], ids=lambda n: f"{n} keys")
+def test_the_word_causal_gives_the_numbers_and_gradients_of_the_mask(length, shape, monkeypatch):
+    generator, mask = torch.Generator().manual_seed(0), attention.causal_mask(length, length).expand(*shape, -1, -1)
+    drawn = [torch.randn(B, H, length, D, generator=generator, dtype=torch.float64) for _ in range(4)]
+    *qkv, toward = (x.requires_grad_() for x in drawn)
+    told, kernel = [], F.scaled_dot_product_attention
+    with monkeypatch.context() as patch:
+        patch.setattr(F, "scaled_dot_product_attention", lambda *qkv, **how: told.append(how) or kernel(*qkv, **how))
+        fused = attention.fused_attention(*qkv, mask)
+    assert told == [{"is_causal": True}]
+    for other in (kernel(*qkv, attn_mask=mask), attention.scaled_dot_product_attention(*qkv, mask)):
+        assert_close(fused, other)
+        assert_close(*(torch.autograd.grad(out, qkv, toward, retain_graph=True) for out in (fused, other)))
+
+
+@settings(deadline=None)
+@given(st.integers(2, 9), st.data())
+def test_a_mask_that_differs_in_one_place_is_not_taken_for_causal(T, data):
+    mask = attention.causal_mask(T, T)
+    t, s = data.draw(st.integers(0, T - 1)), data.draw(st.integers(0, T - 1))
+    mask[t, s] = ~mask[t, s]
+    q, k, v = torch.randn(3, T, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    ours = attention.fused_attention(q, k, v, mask)
+    assert_close(ours, attention.scaled_dot_product_attention(q, k, v, mask))
+    assert not ours[t].allclose(attention.fused_attention(q, k, v, attention.causal_mask(T, T))[t])
+
+
+@pytest.mark.parametrize(("T", "S"), [(2, 7), (7, 2), (1, 5)])
+def test_a_causal_mask_over_a_cached_past_keeps_its_own_diagonal(T, S):
+    generator, mask = torch.Generator().manual_seed(0), attention.causal_mask(T, S)
+    q, k, v = (torch.randn(B, H, n, D, generator=generator, dtype=torch.float64) for n in (T, S, S))
+    assert_close(attention.fused_attention(q, k, v, mask), attention.scaled_dot_product_attention(q, k, v, mask))
+
+
+def test_triangles_of_which_one_is_short_are_no_causal_mask():
+    mask = attention.causal_mask(T, T).repeat(B, 1, 1, 1)
+    mask[1, :, :, 0] = False  # padding on the left
+    q, k, v = torch.randn(3, B, H, T, D, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert_close(attention.fused_attention(q, k, v, mask), attention.scaled_dot_product_attention(q, k, v, mask))
 
 
 def test_the_order_of_keys_is_irrelevant_without_a_mask(qkv):
