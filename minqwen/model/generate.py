@@ -61,10 +61,10 @@ def stream(
 
     First comes the penalty, on prompt and continuation alike, then temperature, top-k, top-p. A row ends with one of
     `stop_ids`, tokens or sequences of tokens, or once `decode` of its new tokens holds one of `stop_strings`. Prompts
-    of unequal length are padded on the left, `is_token` False there. The cache saves time and changes no token,
-    but with dynamic NTK, whose alpha it freezes (see `long_context`).
+    of unequal length are padded on the left, `is_token` False there. Past the trained length goes only a model whose
+    `long_context` is made for it; there the cache, which else changes no token, keeps the scale chosen for the prompt.
     """
-    _check_prompt(ids, is_token, max_new_tokens, model.config.max_length)
+    _check_prompt(ids, is_token, max_new_tokens, model)
     if temperature < 0:
         raise ValueError(f"temperature={temperature} is below 0; use 0 for the likeliest token, 1 for the model's own")
     stops = Stops(len(ids), stop_ids, stop_strings, decode)
@@ -113,18 +113,20 @@ def _steps(
             is_token = torch.cat([is_token, torch.ones(B, 1, dtype=torch.bool)], dim=-1)
 
 
-def _check_prompt(ids: Tensor, is_token: Tensor | None, new: int, context: int) -> None:
+def _check_prompt(ids: Tensor, is_token: Tensor | None, new: int, model: Qwen) -> None:
     if ids.ndim != 2:
         raise ValueError(f"ids have shape (B, T), but these have {tuple(ids.shape)}; use ids[None] for one text")
-    prompt = ids.shape[-1]
-    if prompt == 0:
+    if ids.shape[-1] == 0:
         raise ValueError("an empty prompt gives nothing to continue; start with <|endoftext|>")
     if new < 0:
         raise ValueError(f"max_new_tokens={new} is below 0; use 0 for none")
     if is_token is not None and not is_token[:, -1].all():
         raise ValueError("padding stands at the right end, where writing goes on; pad on the left")
-    if prompt + new > context:
+    prompt, context = ids.shape[-1], model.config.max_length
+    if prompt + new > context and not model.long_context.reads_on:
+        kept = max(context - new, 1)
         raise ValueError(
-            f"a prompt of {prompt} tokens and {new} new ones pass the context of {context}; keep the last "
-            f"{max(context - new, 1)} tokens of the prompt, ids[:, -{max(context - new, 1)}:], or ask for fewer"
+            f"a prompt of {prompt} tokens and {new} new ones pass the context of {context}; keep the last {kept} "
+            f"tokens of the prompt, ids[:, -{kept}:], or ask for fewer, or give every layer a window: "
+            f"model.long_context = LongContext(windows=({context},) * {model.config.n_layers})"
         )

@@ -98,6 +98,11 @@ class LongContext:
         for window in self.windows:
             _check_window(window)
 
+    @property
+    def reads_on(self) -> bool:
+        """Whether it is made for texts past the trained length: scaled positions or windows; LogN alone is not."""
+        return self.positions != "as trained" or bool(self.windows)
+
     def window_of_layers(self, n_layers: int) -> tuple[int | None, ...]:
         """A window, or None, for each layer."""
         if self.windows and len(self.windows) != n_layers:

@@ -4,6 +4,7 @@ What may be drawn, and the penalty, is held against the processors of `transform
 """
 
 import copy
+import dataclasses
 import inspect
 import itertools
 
@@ -12,7 +13,7 @@ import torch
 from torch.testing import assert_close
 from transformers.generation import logits_process
 
-from minqwen.model import Qwen, QwenConfig, cache, generate, sampling
+from minqwen.model import LongContext, Qwen, QwenConfig, cache, generate, long_context, sampling
 from minqwen.model.cache import KVCache
 
 CONFIG = QwenConfig(vocab_size=61, d_model=60, n_layers=2, n_heads=6, n_kv_heads=2, d_ff=37, max_length=32)
@@ -362,3 +363,68 @@ def test_an_update_writes_behind_what_is_filled_and_copies_nothing(length):
     filled = cache.update_cache(memory, length, new)
     assert filled.shape == (2, 3, length + 7, 5) and filled.data_ptr() == memory.data_ptr()
     assert memory[:, :, length : length + 7].equal(new) and memory[:, :, length + 7 :].eq(0).all()
+
+
+# past the trained length (32)
+
+WINDOWS = {
+    "a window of the trained length": LongContext(windows=(32, 32)),
+    "windows that grow": LongContext(windows=(8, 64)),
+    "with LogN": LongContext(logn=True, windows=(32, 64)),
+}
+
+
+@pytest.fixture
+def reading_on(model):
+    """The model in float64, for settings of its own."""
+    return copy.deepcopy(model).double()
+
+
+def differing(texts: torch.Tensor, others: torch.Tensor) -> int:
+    return int((texts != others).sum())
+
+
+@pytest.mark.parametrize("settings", WINDOWS.values(), ids=WINDOWS)
+@pytest.mark.parametrize("padded", [False, True], ids=["whole", "padded on the left"])
+def test_with_windows_the_cache_changes_no_token_past_the_trained_length(reading_on, settings, padded):
+    reading_on.long_context = settings
+    is_token = torch.arange(7)[None] >= torch.tensor([[0], [3], [6]]) if padded else None
+    how = {"is_token": is_token, "temperature": 0.0}
+    cached = generate.generate(reading_on, prompt(3, 7), 70, **how)
+    assert cached.shape == (3, 77)
+    assert cached.equal(generate.generate(reading_on, prompt(3, 7), 70, use_cache=False, **how))
+
+
+def test_within_one_chunk_of_ntk_the_cache_changes_no_token(reading_on):
+    reading_on.long_context = LongContext("ntk", logn=True)
+    cached = generate.generate(reading_on, prompt(3, 33), 31, temperature=0.0)
+    assert cached.equal(generate.generate(reading_on, prompt(3, 33), 31, temperature=0.0, use_cache=False))
+    assert cached.shape == (3, 64)
+
+
+def test_with_a_cache_ntk_writes_on_by_the_alpha_of_its_prompt(reading_on):
+    reading_on.long_context = LongContext("ntk")
+    frozen = generate.generate(reading_on, prompt(3, 40), 60, temperature=0.0)
+    fresh = generate.generate(reading_on, prompt(3, 40), 60, temperature=0.0, use_cache=False)
+    assert differing(frozen, fresh), "without a cache alpha goes from 3 to 7"
+    base = long_context.ntk_base(10_000.0, 3, CONFIG.d_head)
+    rebased = Qwen(dataclasses.replace(CONFIG, rope_base=base, max_length=100)).double()
+    rebased.load_state_dict(reading_on.state_dict())
+    assert frozen.equal(generate.generate(rebased, prompt(3, 40), 60, temperature=0.0, use_cache=False))
+
+
+def test_with_a_cache_interpolation_writes_on_by_the_factor_of_its_prompt(reading_on, monkeypatch):
+    reading_on.long_context = LongContext("interpolated")
+    frozen = generate.generate(reading_on, prompt(3, 40), 30, temperature=0.0)
+    assert differing(frozen, generate.generate(reading_on, prompt(3, 40), 30, temperature=0.0, use_cache=False))
+    monkeypatch.setattr(long_context, "interpolate_positions", lambda positions, factor: positions.double() / (40 / 32))
+    assert frozen.equal(generate.generate(reading_on, prompt(3, 40), 30, temperature=0.0, use_cache=False))
+
+
+@pytest.mark.parametrize("settings", [LongContext(), LongContext(logn=True)], ids=["as trained", "LogN alone"])
+def test_a_model_that_is_not_made_for_it_refuses_and_its_way_out_works(reading_on, settings):
+    reading_on.long_context = settings
+    with pytest.raises(ValueError, match=r"or ask for fewer, or give every layer a window: ") as refusal:
+        generate.stream(reading_on, prompt(1, 5), 28)
+    reading_on.long_context = eval(str(refusal.value).split("model.long_context = ")[1], {"LongContext": LongContext})
+    assert generate.generate(reading_on, prompt(1, 5), 28).shape == (1, 33)
