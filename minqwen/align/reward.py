@@ -40,8 +40,8 @@ def last_value(values: Float[Tensor, "B T"], is_token: Bool[Tensor, "B T"]) -> F
 class RewardModel(nn.Module):
     """A copy of a Qwen with a linear head of one output in place of its output matrix.
 
-    The head is drawn from N(0, 1/√(C + 1)), its bias is 0. Scores are gain · head + bias; `normalise` sets the two. It is the
-    value model of PPO as well, by `values`.
+    The head is drawn from N(0, 1/√(C + 1)), its bias is 0. Scores are gain · head + bias; `normalise` sets the two.
+    By its `values` it is the value model of PPO as well.
     """
 
     def __init__(self, trunk: Qwen, generator: torch.Generator | None = None):
