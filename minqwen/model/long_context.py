@@ -7,13 +7,13 @@ are a reconstruction.
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from minqwen.model import attention, precision, rope
+from minqwen.model import attention, names, precision, rope
 from minqwen.model.config import QwenConfig
 
 POSITIONS = ("as trained", "interpolated", "ntk")
@@ -97,6 +97,11 @@ class LongContext:
             raise ValueError(f"positions={self.positions!r} is not known; choose one of {', '.join(POSITIONS)}")
         for window in self.windows:
             _check_window(window)
+
+    @classmethod
+    def from_hub(cls, config: dict[str, Any]) -> "LongContext":
+        """What a config.json asks for: the first Qwen's may, those of other models are left as trained."""
+        return cls(**names.long_context_from_hub(config))
 
     @property
     def reads_on(self) -> bool:

@@ -38,6 +38,7 @@ FIRST_QWEN_WEIGHTS = {
     "mlp.c_proj": "mlp.down_proj",
 }
 KNOWN = ("qwen2", "llama", "qwen")
+FIRST_QWEN_LONG_CONTEXT = ("use_dynamic_ntk", "use_logn_attn")
 
 
 def config_to_hub(fields: dict[str, Any]) -> dict[str, Any]:
@@ -68,6 +69,19 @@ def config_from_hub(config: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
+def long_context_from_hub(config: dict[str, Any]) -> dict[str, Any]:
+    """What a config.json of the first Qwen switches on past its seq_length, in the words of `LongContext`."""
+    if config.get("model_type") != "qwen":
+        return {}
+    ntk, logn = (config.get(name) or False for name in FIRST_QWEN_LONG_CONTEXT)
+    if not (isinstance(ntk, bool) and isinstance(logn, bool)):
+        raise ValueError(
+            f"use_dynamic_ntk={ntk!r} and use_logn_attn={logn!r} in config.json must be true or false; "
+            "mend them, or copy the file of the model again"
+        )
+    return {"positions": "ntk" if ntk else "as trained", "logn": logn}
+
+
 def _refuse_the_unknown(config: dict[str, Any]) -> None:
     d_head = config.get("head_dim") or config.get("kv_channels")
     if d_head and d_head * config["num_attention_heads"] != config["hidden_size"]:
@@ -76,7 +90,9 @@ def _refuse_the_unknown(config: dict[str, Any]) -> None:
             f"{config['hidden_size']}; only models whose heads fill the width load"
         )
     scaling = config.get("rope_scaling") or config.get("rope_parameters") or {}
-    changes = [name for name in ("use_sliding_window", "attention_bias", "mlp_bias") if config.get(name)]
+    refused = ["use_sliding_window", "attention_bias", "mlp_bias", "use_cache_quantization"]
+    refused += [] if config["model_type"] == "qwen" else FIRST_QWEN_LONG_CONTEXT
+    changes = [name for name in refused if config.get(name)]
     if scaling.get("rope_type", scaling.get("type", "default")) != "default":
         changes.append("rope_scaling")
     if config.get("hidden_act", "silu") != "silu":

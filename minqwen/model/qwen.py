@@ -113,11 +113,14 @@ class Qwen(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, long_context: LongContext | None = None) -> "Qwen":
-        """The model of a hub folder (config.json, safetensors) or of a name on the hub, in float32."""
+        """The model of a hub folder (config.json, safetensors) or of a name on the hub, in float32.
+
+        Without a `long_context` the first Qwen's own flags choose it; other models read as they were trained.
+        """
         folder = hub.find(folder)
-        config = QwenConfig.from_hub(checkpoint.read_config(folder))
+        config = checkpoint.read_config(folder)
         with torch.device("meta"):  # shapes without memory: nothing is drawn only to be overwritten
-            model = cls(config, long_context=long_context)
+            model = cls(QwenConfig.from_hub(config), long_context=long_context or LongContext.from_hub(config))
         checkpoint.load_weights(model, folder)
         return model
 

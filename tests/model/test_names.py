@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from minqwen.model import Qwen, QwenConfig
+from minqwen.model import LongContext, Qwen, QwenConfig
 
 SMALL = QwenConfig(vocab_size=61, d_model=30, n_layers=2, n_heads=3, n_kv_heads=3, d_ff=43, max_length=2048)
 QWEN_7B = {
@@ -51,7 +51,8 @@ def test_a_llama_config_has_no_biases_and_its_own_base():
     assert config.n_parameters == 134_515_008
 
 
-def test_a_folder_of_the_first_qwen_loads(tmp_path):
+def first_qwen(folder, **changes) -> Qwen:
+    """Our model, written by hand into a folder in the first Qwen's layout."""
     ours = Qwen(SMALL, torch.Generator().manual_seed(0))
     torch.nn.init.normal_(ours.model.layers[1].self_attn.k_proj.bias)
     weights = {
@@ -70,13 +71,51 @@ def test_a_folder_of_the_first_qwen_loads(tmp_path):
         weights[f"{h}.mlp.w1.weight"] = mlp.up_proj.weight
         weights[f"{h}.mlp.w2.weight"] = mlp.gate_proj.weight
         weights[f"{h}.mlp.c_proj.weight"] = mlp.down_proj.weight
-    save_file({name: tensor.detach().clone() for name, tensor in weights.items()}, tmp_path / "model.safetensors")
+    tensors = {name: tensor.detach().clone() for name, tensor in weights.items()}
+    save_file(tensors, folder / "model.safetensors")
     sizes = {"vocab_size": 61, "hidden_size": 30, "num_hidden_layers": 2, "num_attention_heads": 3}
-    config = QWEN_7B | sizes | {"kv_channels": 10, "intermediate_size": 86, "seq_length": 2048}
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    ids = torch.arange(7)[None]
+    config = QWEN_7B | sizes | {"kv_channels": 10, "intermediate_size": 86, "seq_length": 2048} | changes
+    (folder / "config.json").write_text(json.dumps(config))
+    return ours
+
+
+def test_a_folder_of_the_first_qwen_loads(tmp_path):
+    ours, ids = first_qwen(tmp_path), torch.arange(7)[None]
     with torch.no_grad():
         torch.testing.assert_close(Qwen.from_pretrained(tmp_path)(ids), ours(ids), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("logn", [False, True, None])
+@pytest.mark.parametrize("ntk", [False, True, None])
+def test_the_first_qwens_flags_choose_what_it_does_past_its_trained_length(ntk, logn, tmp_path):
+    flags = {"use_dynamic_ntk": ntk, "use_logn_attn": logn}
+    ours = first_qwen(tmp_path, seq_length=8, **{name: value for name, value in flags.items() if value is not None})
+    chosen = LongContext("ntk" if ntk else "as trained", logn=bool(logn))
+    read, ids = Qwen.from_pretrained(tmp_path), torch.arange(23)[None]
+    asked = Qwen(read.config, long_context=chosen)
+    asked.load_state_dict(ours.state_dict())
+    assert read.long_context == chosen
+    with torch.no_grad():
+        torch.testing.assert_close(read(ids), asked(ids), atol=0, rtol=0)
+
+
+def test_who_asks_for_a_long_context_gets_that_one(tmp_path):
+    first_qwen(tmp_path, use_dynamic_ntk=True, use_logn_attn=True)
+    for asked in (LongContext(), LongContext("interpolated")):
+        assert Qwen.from_pretrained(tmp_path, asked).long_context == asked
+
+
+@pytest.mark.parametrize("flag", ["use_dynamic_ntk", "use_logn_attn"])
+def test_a_flag_that_is_neither_true_nor_false_is_refused(flag, tmp_path):
+    first_qwen(tmp_path, **{flag: "auto"})
+    with pytest.raises(ValueError, match=f"{flag}='auto'.* must be true or false; mend them"):
+        Qwen.from_pretrained(tmp_path)
+
+
+def test_the_first_qwens_flags_switched_off_do_no_harm_elsewhere():
+    off = {"use_dynamic_ntk": False, "use_logn_attn": False}
+    assert QwenConfig.from_hub(LLAMA | off) == QwenConfig.from_hub(LLAMA)
+    assert LongContext.from_hub(LLAMA | off) == LongContext()
 
 
 @pytest.mark.parametrize(
@@ -89,6 +128,9 @@ def test_a_folder_of_the_first_qwen_loads(tmp_path):
         pytest.param({"rope_parameters": {"rope_type": "yarn", "factor": 4.0}}, "take one without", id="yarn"),
         pytest.param({"hidden_act": "gelu"}, r"hidden_act=gelu .* take one without", id="another bend"),
         pytest.param({"use_sliding_window": True}, "take one without", id="a window"),
+        pytest.param({"use_dynamic_ntk": True}, "use_dynamic_ntk .* take one without", id="the first Qwen's NTK"),
+        pytest.param({"use_logn_attn": True}, "use_logn_attn .* take one without", id="the first Qwen's LogN"),
+        pytest.param({"use_cache_quantization": True}, "take one without", id="a rounded cache"),
         pytest.param({"head_dim": 20}, "only models whose heads fill the width load", id="narrow heads"),
         pytest.param({"hidden_size": None}, "lacks hidden_size; copy the complete file", id="a hole"),
     ],
