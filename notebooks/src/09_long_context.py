@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from minqwen import assets, show
 from minqwen.check import check, hint, using
-from minqwen.model import LongContext, Qwen, attention, flash, long_context, rope
+from minqwen.model import LongContext, Qwen, attention, flash, generate, long_context, rope
 from minqwen.model.cache import KVCache
 from minqwen.show import length_view, lengths
 from minqwen.tokenizer import Tokenizer
@@ -525,6 +525,18 @@ Beside the report's table: over all positions the rows come in the same order, a
 flat = rise["all positions"]["window of L everywhere"]
 print(f"a window of L everywhere: {flat.mean:.3f} ({flat.low:.3f} to {flat.high:.3f})")
 assert flat.high < 1.05 and flat.high < rise["all positions"]["+ window by layer"].low
+
+# %% [markdown]
+r"""
+So it can also write for as long as you like. `generate` refuses to pass L where the model is not made for it; with such windows it writes twice L:
+"""
+
+# %% id="written-past-the-context"
+model.long_context = rows["window of L everywhere"]
+text = generate.generate(model, blocks[:1, :8], 2 * L, top_p=0.9, generator=torch.Generator().manual_seed(0))
+model.long_context = LongContext()
+print(tokenizer.decode(text[0, -80:].tolist()))
+assert text.shape == (1, 8 + 2 * L) and text.shape[1] > L
 
 # %% [markdown]
 r"""
