@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "model": set(),
     "adapt": set(),
     "prompt": set(),
-    "align": {"tokenizer", "model"},
+    "align": {"tokenizer", "data", "model"},
     "check": {"tokenizer", "data", "model", "adapt", "prompt", "align"},
     "show": {"tokenizer", "data", "model", "adapt", "prompt", "align"},
 }
