@@ -168,7 +168,9 @@ def save(
         weights = {name: tensor for name, tensor in weights.items() if name != "lm_head.weight"}
     if not dtype.is_floating_point:
         raise ValueError(f"dtype={dtype} would round weights to whole numbers; use torch.bfloat16 for a small file")
-    weights = {name: tensor.detach().to(dtype).contiguous() for name, tensor in weights.items()}
+    # A number that stands alone, such as the scale of a reward model, costs nothing to keep as it is.
+    weights = {name: tensor.detach().to(dtype if tensor.ndim else tensor.dtype) for name, tensor in weights.items()}
+    weights = {name: tensor.contiguous() for name, tensor in weights.items()}
     broken = [name for name, tensor in weights.items() if not _is_finite(tensor)]
     if broken:
         raise ValueError(
