@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from itertools import combinations
 
+import numpy as np
 import pytest
 
 from minqwen.data import clusters, dedup, lsh, minhash, normalize
@@ -99,6 +100,26 @@ def test_how_many_texts_are_read_at_once_changes_nothing(planted, batch, monkeyp
     before = dedup.deduplicate(planted)
     monkeypatch.setattr(dedup, "BATCH", batch)
     assert dedup.deduplicate(planted) == before
+
+
+def test_a_seed_draws_the_permutations_by_which_pairs_are_found(planted):
+    """With two permutations some pairs are missed: those that share no band under the permutations of this seed."""
+    numbered = [(i, normalize.normalize_text(each)) for i, each in enumerate(planted)]
+    texts = [planted[i] for i, each in numbered if each and each not in [other for _, other in numbered[:i]]]
+    shingled = [minhash.shingle(normalize.normalize_text(each), 5) for each in texts]
+    bands, found = lsh.choose_bands(0.7, 2, dedup.FP_WEIGHT), set()
+    for seed in (1, 2, 3):
+        permutations = minhash.random_permutations(2, seed)
+        signatures = np.stack([minhash.minhash_signature(each, permutations) for each in shingled])
+        alike = [
+            pair
+            for pair in lsh.candidate_pairs(signatures, *bands)
+            if dedup.jaccard(*(shingled[i] for i in pair)) >= 0.7
+        ]
+        first = dedup.deduplicate(texts, num_perm=2, seed=seed).first
+        assert first == clusters.clusters(len(texts), alike)
+        found.add(tuple(first))
+    assert len(found) > 1
 
 
 def test_the_same_seed_gives_the_same_result_and_the_first_text_is_no_sentinel(planted):

@@ -107,6 +107,15 @@ def test_bounds_are_allowed_themselves():
     assert filters.broken_rules("a", "zh", (rule,)) == ["half"]
 
 
+@pytest.mark.parametrize(
+    ("line", "dropped"),
+    [("春眠，", False), ("春眠不，", False), ("春，", True), ("春眠，，", True)],
+    ids=["2 of 3", "3 of 4", "1 of 2", "2 of 4"],
+)
+def test_three_of_five_parts_of_a_chinese_text_hold_a_letter(line, dropped):
+    assert ("gopher_alphabetic_words" in filters.broken_rules(line * 60, "zh")) is dropped
+
+
 def test_english_bounds_on_blanks_would_drop_all_chinese():
     split_at_blanks = [filters.View(CHINESE, "en").words]
     assert len(split_at_blanks[0]) == 3 < 50 <= len(filters.View(CHINESE, "zh").words)

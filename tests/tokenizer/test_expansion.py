@@ -83,6 +83,8 @@ def test_words_that_are_tokens_already_add_nothing():
 
 def test_one_word_in_two_forms_of_unicode_counts_as_one():
     assert expansion.expand(BYTES, {"é": 1, "e\u0301": 1}).vocab_size == 259
+    more = expansion.expand(BYTES, {"é": 2, "ab": 3, "e\u0301": 2})
+    assert list(more.ranks)[256:] == ["é".encode(), b"ab"], "twice and twice again is more often than three times"
 
 
 @pytest.mark.parametrize(

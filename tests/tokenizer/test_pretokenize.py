@@ -45,6 +45,15 @@ def test_half_a_surrogate_pair_is_refused():
         pretokenize.utf8("\ud83d")
 
 
+@pytest.mark.parametrize(
+    ("text", "repaired"),
+    [("\ud83d\ude00", "😀"), ("a\ud83d b", "a\ufffd b"), ("\ude00\ud83d", "\ufffd\ufffd"), ("é春", "é春")],
+    ids=["both halves", "one half", "the wrong way round", "no half"],
+)
+def test_repair_joins_halves_and_shows_where_one_was_lost(text, repaired):
+    assert pretokenize.repair(text) == repaired
+
+
 @given(st.text(st.characters(exclude_categories=())))
 def test_repair_reads_surrogates_as_utf_16_does_and_leaves_all_else(text):
     repaired = pretokenize.repair(text)
