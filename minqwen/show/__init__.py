@@ -15,6 +15,7 @@ from minqwen.show.heads import (
     induction_score,
     previous_token_score,
 )
+from minqwen.show.labeller_view import labeller
 from minqwen.show.length_view import length_curves, length_curves_plot
 from minqwen.show.live_view import live
 from minqwen.show.mask_view import mask_painter, mask_painter_plot
@@ -50,6 +51,7 @@ __all__ = [
     "induction_score",
     "inspector",
     "intervals",
+    "labeller",
     "length_curves",
     "length_curves_plot",
     "lessons",

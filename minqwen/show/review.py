@@ -7,6 +7,7 @@ beyond chance: Cohen 1960, "A Coefficient of Agreement for Nominal Scales" (http
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from minqwen.data import store
 
@@ -55,7 +56,7 @@ def resume(pages: Sequence[tuple[str, str]], path: Path) -> Review:
     return Review(tuple(pages), tuple(record["verdict"] for record in found))
 
 
-def agreement(a: Mapping[str, str], b: Mapping[str, str]) -> float:
+def agreement(a: Mapping[Any, str], b: Mapping[Any, str]) -> float:
     """Cohen's κ = (p - e) / (1 - e) over the names in both: p is how often they agree, e how often by chance.
 
     1 if they always agree, 0 if no more than chance would; also 1 if both say one and the same of all.
@@ -64,8 +65,9 @@ def agreement(a: Mapping[str, str], b: Mapping[str, str]) -> float:
     if not both:
         raise ValueError("no page has a verdict of both reviewers; let both look at the same sample")
     agreed = sum(a[name] == b[name] for name in both) / len(both)
-    shares = [{v: sum(each[name] == v for name in both) / len(both) for v in VERDICTS} for each in (a, b)]
-    chance = sum(shares[0][verdict] * shares[1][verdict] for verdict in VERDICTS)
+    said = {each[name] for each in (a, b) for name in both}
+    shares = [{v: sum(each[name] == v for name in both) / len(both) for v in said} for each in (a, b)]
+    chance = sum(shares[0][verdict] * shares[1][verdict] for verdict in sorted(said))
     return 1.0 if chance == 1 else (agreed - chance) / (1 - chance)
 
 
