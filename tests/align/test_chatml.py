@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minqwen.align import chatml
@@ -78,6 +78,52 @@ def test_the_official_rule_keeps_the_frame_of_every_turn(tokenizer):
     )
     ignored = tokenizer.decode([i for i, kept in zip(ids, mask) if not kept])
     assert ignored == "system\nYou are a helpful assistant.user\n写一首诗assistant\nuser\nThank you.assistant\n"
+
+
+def as_finetune_does(talk, tokenizer, im_start, im_end):
+    """Ids and targets by the rule of the reference's `finetune.py`, with -100 for what is ignored."""
+    ids, targets, newline = [], [], tokenizer.encode("\n")
+    for message in talk:
+        head = [im_start, *tokenizer.encode(message["role"]), *newline]
+        content, tail = tokenizer.encode(message["content"]), [im_end, *newline]
+        ids += head + content + tail
+        said = content if message["role"] == "assistant" else [-100] * len(content)
+        targets += [im_start] + [-100] * (len(head) - 1) + said + tail
+    return ids, targets
+
+
+def test_the_real_vocabulary_gives_the_ids_that_the_reference_gives():
+    """START 151644, END 151645, newline 198; system, user and assistant are one token each."""
+    tokenizer = vocabulary.qwen_tokenizer()
+    ids = chatml.encode_chat([{"role": "user", "content": "hello"}], tokenizer)
+    assert [ids[0], ids[2]] == [151644, 198]
+    user, hello, assistant = (tokenizer.encode(word)[0] for word in ("user", "hello", "assistant"))
+    assert ids[9:] == [151645, 198, 151644, user, 198, hello, 151645, 198, 151644, assistant, 198]
+    assert all(len(tokenizer.encode(role)) == 1 for role in chatml.ROLES)
+
+
+TURN = st.text(alphabet=st.characters(codec="utf-8"), min_size=1, max_size=12).map(lambda s: f"x{s}x")
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(TURN, TURN), min_size=1, max_size=3))
+def test_both_modes_agree_with_the_reference_at_every_position(pairs):
+    tokenizer = Tokenizer.from_pretrained(TINY_QWEN)
+    control = tokenizer.control_ids
+    talk = [{"role": "system", "content": "Be brief."}]
+    for question, answer in pairs:
+        talk += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    ids, targets = as_finetune_does(talk, tokenizer, control["<|im_start|>"], control["<|im_end|>"])
+    assert chatml.encode_chat(talk, tokenizer) == ids
+    mask = chatml.loss_mask(talk, tokenizer, "qwen_official")
+    assert [i if kept else -100 for i, kept in zip(ids, mask)] == targets
+    # The other mode drops the frame: every START, and END where the assistant did not speak, and the newlines.
+    ours, speaks = chatml.loss_mask(talk, tokenizer), ""
+    starts = [at for at, token in enumerate(ids) if token == control["<|im_start|>"]]
+    for start, stop in zip(starts, [*starts[1:], len(ids)]):
+        speaks = tokenizer.decode(ids[start + 1 : stop]).partition("\n")[0]
+        inner = mask[start + 1 : stop - 1] if speaks == "assistant" else [False] * (stop - start - 2)
+        assert ours[start:stop] == [False, *inner, False]
 
 
 def test_the_oldest_turns_are_forgotten_first_and_whole():
