@@ -3,6 +3,8 @@
 from minqwen.show.attention_html import attention_page
 from minqwen.show.attention_view import inspector
 from minqwen.show.band_view import s_curve, s_curve_plot
+from minqwen.show.chat_box import chat_box, transcript
+from minqwen.show.chat_view import chat_mask_painter, chat_mask_plot
 from minqwen.show.compression_view import compression_plot
 from minqwen.show.explorer import explore
 from minqwen.show.family import FAMILY, family_table, lineage
@@ -39,6 +41,9 @@ __all__ = [
     "attention_page",
     "bands",
     "bars",
+    "chat_box",
+    "chat_mask_painter",
+    "chat_mask_plot",
     "compression_plot",
     "contributions",
     "course_map",
@@ -77,5 +82,6 @@ __all__ = [
     "tiles_plot",
     "token_explorer",
     "tokens_plot",
+    "transcript",
     "wavelengths",
 ]

@@ -16,7 +16,7 @@ from minqwen.tokenizer import Tokenizer
 
 MOST_TOKENS = 120  # more boxes than these cannot be read
 FILLS = ("#cfe6f5", "#fbe3c0", "#cdebe0", "#f6d9e6")  # light shades of the course's blue, orange, green and pink
-LINE = 96  # units of a line; a letter of a label takes one
+LINE = 96.0  # units of a line; a letter of a label takes one
 
 
 class Piece(NamedTuple):
