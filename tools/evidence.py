@@ -17,6 +17,7 @@ from tqdm import tqdm
 import ablations
 import assets
 import continued
+import formats
 import lengths
 import pretrain
 from minqwen.model import training
@@ -78,6 +79,16 @@ EXPERIMENTS = {
         hours=0.3,
         prepare=continued.more,
         measure=continued.measure_more,
+        reads=("corpus/train.jsonl.xz", "corpus/held_out.jsonl.xz", "tiny-qwen/model.safetensors"),
+    ),
+    "formats": Experiment(
+        question="What do the format of conversations, the mask of the loss, and mixed-in texts change in fine-tuning?",
+        variants=formats.VARIANTS,
+        recipe=formats.SFT,
+        seeds=5,
+        hours=0.3,
+        prepare=formats.prepare,
+        measure=formats.measure,
         reads=("corpus/train.jsonl.xz", "corpus/held_out.jsonl.xz", "tiny-qwen/model.safetensors"),
     ),
 }
