@@ -22,13 +22,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import clean_texts
+import instruct
 import number_writer
 import other_editions
 import pretrain
 import rhymes
 import texts
 from minqwen.data import corpus
-from minqwen.tokenizer import bpe
+from minqwen.tokenizer import Tokenizer, bpe
 
 ASSETS = Path(__file__).resolve().parents[1] / "minqwen" / "assets"
 FOLDERS = (
@@ -38,6 +39,7 @@ FOLDERS = (
     "qwen-vocabulary",
     "runs",
     "tiny-qwen",
+    "tiny-qwen-sft",
     "transformer-2017",
 )  # whose files have their hash in `hashes`
 VOCAB_SIZE = 4096
@@ -166,6 +168,13 @@ def build_numbers(downloads: Path) -> None:
     number_writer.train(ASSETS / "transformer-2017", ASSETS / "runs" / "transformer-2017.jsonl")
 
 
+def build_instruct(downloads: Path) -> None:
+    """The tiny Qwen, fine-tuned on the apprentice poet's tasks."""
+    instruct.run(
+        ASSETS / "tiny-qwen-sft", ASSETS / "runs" / "sft.jsonl", Tokenizer.from_pretrained(ASSETS / "tiny-qwen")
+    )
+
+
 def build_qwen_vocabulary(downloads: Path) -> None:
     """The ranks of the real Qwen, packed, and the licence that came with them."""
     with zipfile.ZipFile(fetch("dashscope-2.0.2-py3-none-any.whl", downloads)) as wheel:
@@ -186,6 +195,7 @@ STEPS: dict[str, tuple[Callable[[Path], None], str]] = {
     "tokenizer": (build_tokenizer, "ten to thirty seconds"),
     "model": (build_model, "one to two hours on one core"),
     "numbers": (build_numbers, "two minutes on one core"),
+    "instruct": (build_instruct, "45 minutes on one core"),
     "qwen-vocabulary": (build_qwen_vocabulary, "some seconds, and the time for downloading 2.4 MB"),
 }
 

@@ -1,9 +1,10 @@
-"""Fine-tunes the tiny Qwen on the apprentice poet's tasks: recipe, log, and the model at the end.
+"""Fine-tunes the tiny Qwen on the apprentice poet's tasks: recipe, log, and the model of each stage.
 
 The log is one JSON object a line: first the recipe, then the training loss every 50 steps, the share of right answers
 to held-out questions every 500, and at the end all that is measured of the saved weights, beside the model before.
 """
 
+import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,27 +24,33 @@ RECIPE = {
     "sizes": {"quatrain": 3000, "line": 1500, "copy": 6000, "reverse": 6000, "count": 2000, "sort": 6000},
     "plain_share": 0.125,  # windows of pre-training text, of all windows
     "batch_size": 8,
-    "steps": 5000,
-    "peak": 2e-3,
     "warmup": 100,
+    "stages": [  # each goes on from the saved model before; `times`: how often the examples of a task are in it
+        {"steps": 5000, "peak": 2e-3, "times": {}},
+    ],
 }
 LOG_EVERY, EVALUATE_EVERY = 50, 500
 SOME, MANY = 20, 100  # held-out questions of each task, while training and at the end
 
 
-def training_examples(sizes: Mapping[str, int], seed: int) -> list[tasks.Example]:
-    """The examples of every task, no more than `sizes` of it; of a task without a size, all."""
+def training_examples(
+    sizes: Mapping[str, int], seed: int, times: Mapping[str, int] | None = None
+) -> list[tasks.Example]:
+    """The examples of every task, no more than `sizes` of it, of a task without a size all; some more than once."""
     left, kept = dict(sizes), []
     for example in tasks.examples("train", max(sizes.values()), seed):
         if left.get(example.task, 1) > 0:
             left[example.task] = left.get(example.task, 10**9) - 1
             kept.append(example)
+    if times:
+        kept = [example for example in kept for _ in range(times.get(example.task, 1))]
+        random.Random(seed).shuffle(kept)
     return kept
 
 
-def windows(recipe: Mapping[str, Any], tokenizer: Tokenizer, length: int) -> sft.Windows:
+def windows(recipe: Mapping[str, Any], times: Mapping[str, int], tokenizer: Tokenizer, length: int) -> sft.Windows:
     """Conversations, and the share of plain text that is mixed in."""
-    examples = training_examples(recipe["sizes"], recipe["seed"])
+    examples = training_examples(recipe["sizes"], recipe["seed"], times)
     chats = sft.pack([example.messages for example in examples], tokenizer, length + 1)
     share = recipe["plain_share"]
     if not share:
@@ -85,28 +92,50 @@ def lines(text: str) -> list[str]:
 
 def run(folder: Path, log: Path, tokenizer: Tokenizer, recipe: Mapping[str, Any] = RECIPE) -> None:
     """Train; `folder` gets the model in bfloat16, `log` a line for everything measured."""
-    model = Qwen.from_pretrained(assets.TINY_QWEN)
-    before, length = Qwen.from_pretrained(assets.TINY_QWEN), model.config.max_length
-    batches = windows(recipe, tokenizer, length)
     test = tasks.examples("held_out", MANY)
     some = [e for task in tasks.TASKS for e in [e for e in test if e.task == task][:SOME]]
-    about = {**recipe, "windows": len(batches.ids), "learned_tokens": int(batches.targets.sum())}
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w", encoding="utf-8") as file:
-        write = lambda record: (file.write(training.as_line(record)), file.flush())  # noqa: E731
-        write({**about, **pretrain.machine()})
-        settings = {key: recipe[key] for key in ("steps", "peak", "warmup", "batch_size", "seed")}
-        settings["bfloat16"] = training.multiplies_bfloat16()
-        for step in tqdm(sft.fine_tune(model, batches, **settings), total=recipe["steps"]):
-            if step.step % LOG_EVERY == 0:
-                write({"step": step.step, "loss": step.loss})
-            if step.step % EVALUATE_EVERY == EVALUATE_EVERY - 1:
-                write({"step": step.step + 1, "marks": marks(model, tokenizer, some)})
-        model.save_pretrained(folder, dtype=torch.bfloat16)
-        tokenizer.save_pretrained(folder)
-        write({"before": measured(before, tokenizer, test)})
-        saved, train = Qwen.from_pretrained(folder), training_examples(recipe["sizes"], recipe["seed"])
-        write({"after": {**measured(saved, tokenizer, test), "recited": recited(saved, tokenizer, train, test)}})
+    log.write_text(training.as_line({**recipe, **pretrain.machine()}), encoding="utf-8")
+    start = assets.TINY_QWEN
+    for number in range(len(recipe["stages"])):
+        stage(start, folder, log, tokenizer, recipe, number, some)
+        start = folder
+    before, after = (measured(Qwen.from_pretrained(f), tokenizer, test) for f in (assets.TINY_QWEN, folder))
+    train = training_examples(recipe["sizes"], recipe["seed"])
+    after["recited"] = recited(Qwen.from_pretrained(folder), tokenizer, train, test)
+    write(log, {"before": before}, {"after": after})
+
+
+def stage(
+    start: Path,
+    folder: Path,
+    log: Path,
+    tokenizer: Tokenizer,
+    recipe: Mapping[str, Any],
+    number: int,
+    some: Sequence[tasks.Example],
+) -> None:
+    """Train the model of `start` for one stage of the recipe, and save it in `folder`."""
+    model, about = Qwen.from_pretrained(start), recipe["stages"][number]
+    batches = windows(recipe, about["times"], tokenizer, model.config.max_length)
+    write(log, {"stage": number, "windows": len(batches.ids), "learned_tokens": int(batches.targets.sum())})
+    settings = {"warmup": recipe["warmup"], "batch_size": recipe["batch_size"], "seed": recipe["seed"]}
+    steps = sft.fine_tune(
+        model, batches, about["steps"], about["peak"], bfloat16=training.multiplies_bfloat16(), **settings
+    )
+    for step in tqdm(steps, total=about["steps"]):
+        if step.step % LOG_EVERY == 0:
+            write(log, {"stage": number, "step": step.step, "loss": step.loss})
+        if step.step % EVALUATE_EVERY == EVALUATE_EVERY - 1:
+            write(log, {"stage": number, "step": step.step + 1, "marks": marks(model, tokenizer, some)})
+    model.save_pretrained(folder, dtype=torch.bfloat16)
+    tokenizer.save_pretrained(folder)
+
+
+def write(log: Path, *records: Mapping[str, Any]) -> None:
+    """Append to the log."""
+    with log.open("a", encoding="utf-8") as file:
+        file.write("".join(map(training.as_line, records)))
 
 
 def measured(model: Qwen, tokenizer: Tokenizer, test: Sequence[tasks.Example]) -> dict[str, Any]:

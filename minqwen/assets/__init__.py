@@ -5,6 +5,9 @@ from pathlib import Path
 TINY_QWEN = Path(__file__).parent / "tiny-qwen"
 """The hub folder of the tiny bilingual Qwen: config.json, model.safetensors, tokenizer.tiktoken."""
 
+TINY_QWEN_SFT = Path(__file__).parent / "tiny-qwen-sft"
+"""The tiny Qwen after supervised fine-tuning on the tasks of `minqwen.align.tasks`, with its tokenizer."""
+
 NUMBER_WRITER = Path(__file__).parent / "transformer-2017"
 """The Transformer of 2017 that writes numbers as 12, twelve and 十二: config.json, model.safetensors."""
 

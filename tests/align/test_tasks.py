@@ -22,6 +22,10 @@ def test_every_task_has_as_many_examples_as_asked_for():
     assert Counter(e.task for e in TRAIN) == dict.fromkeys(tasks.TASKS, 300)
     assert Counter(e.task for e in HELD_OUT) == dict.fromkeys(tasks.TASKS, 100)
     assert tasks.examples("held_out", 5) == tasks.examples("held_out", 5) != tasks.examples("held_out", 5, seed=1)
+    only = tasks.examples("held_out", 100, only=["quatrain", "add"])
+    assert Counter(e.task for e in only) == {"quatrain": 100, "add": 100}
+    with pytest.raises(ValueError, match="there is no task"):
+        tasks.examples("held_out", 1, only=["poem"])
     with pytest.raises(ValueError, match="size=0"):
         tasks.examples("train", 0)
 
@@ -62,7 +66,7 @@ def test_sums_are_right_in_the_writing_of_the_question():
 
 def test_nothing_held_out_is_trained_on():
     assert not {e.question for e in TRAIN} & {e.question for e in HELD_OUT}
-    everything = tasks.examples("train", 2000)
+    everything = tasks.examples("train", 2000, seed=1)
     for task in tasks.TASKS:
         assert not {e.given for e in of(task, everything)} & {e.given for e in of(task, HELD_OUT)}
     runs = lambda found: {r for e in found for r in minhash.shingle(normalize.normalize_text(e.answer), 13)}  # noqa: E731

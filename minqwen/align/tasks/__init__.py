@@ -10,7 +10,7 @@ import itertools
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from minqwen.align.tasks import sums, verse, words
 from minqwen.align.tasks.example import Example
@@ -32,14 +32,19 @@ def is_right(example: Example, written: str) -> bool:
     return written == example.answer
 
 
-def examples(split: str, size: int, seed: int = 0) -> list[Example]:
-    """Up to `size` examples of each task, shuffled; those of "train" share nothing with any of "held_out"."""
+def examples(split: str, size: int, seed: int = 0, only: Collection[str] = TASKS) -> list[Example]:
+    """Up to `size` examples of each task, shuffled; those of "train" share nothing with any of "held_out".
+
+    All tasks of the training split take some seconds, `only` verse or only sums less.
+    """
     if size < 1:
         raise ValueError(f"size={size} makes no example; use 1 or more of each task")
+    if unknown := set(only) - set(TASKS):
+        raise ValueError(f"there is no task {sorted(unknown)}; choose of {TASKS}")
     rng = random.Random(f"{split} {seed}")
-    english, chinese = commonest()
+    english, chinese = commonest() if set(only) & set(words.ASKED) else ([], [])
     made = []
-    for task in TASKS:
+    for task in [task for task in TASKS if task in only]:
         if task in words.ASKED:
             endless = (words.make(task, english, chinese, rng) for _ in itertools.count())
             made += itertools.islice((e for e in endless if split_of(e.given) == split), size)

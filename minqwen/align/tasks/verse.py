@@ -11,6 +11,8 @@ from minqwen.data.corpus import Document
 QUATRAIN = "以《{}》为题写一首五言绝句。"
 LINE = "Continue this verse with one line: {}"
 MARKS = "，", "。\n", "，", "。"
+WORD, VOWELS = re.compile(r"[a-z']+"), re.compile(r"[aeiouy]+")
+SILENT = re.compile(r"(?<=[a-z][^aeiouyltd'])ed$|(?<=[a-z][^aeiouyl'])es?$")
 SYLLABLES = range(8, 13)  # a line of ten, give or take what our rule miscounts
 
 
@@ -49,7 +51,7 @@ def is_verse(line: str) -> bool:
 def syllables(line: str) -> int:
     """Groups of vowels in each word; a last e, or ed after most letters, is silent. A rule of thumb."""
     count = 0
-    for word in re.findall(r"[a-z']+", line.lower()):
-        spoken = re.sub(r"(?<=[a-z][^aeiouyltd'])ed$|(?<=[a-z][^aeiouyl'])es?$", "", word)
-        count += max(len(re.findall(r"[aeiouy]+", spoken)), 1)
+    for word in WORD.findall(line.lower()):
+        spoken = SILENT.sub("", word) if word.endswith(("e", "es", "ed")) else word
+        count += max(len(VOWELS.findall(spoken)), 1)
     return count
