@@ -38,13 +38,17 @@ all norms left out? Set `answer` to the number; 1 % off is fine.
             "That is the encoder alone, or all attentions alone; the decoder, and every feed-forward layer, count too.",
             value=18.87,
         ),
-        "decoder_only": WrongAnswer("That is the decoder alone; the encoder has 6 layers more.", value=25.17),
+        "decoder_only": WrongAnswer(
+            "That is the decoder alone, or all layers with feed-forward matrices that are not widened to 4 C.",
+            value=25.17,
+        ),
         "no_output_matrix": WrongAnswer(
             "That gives an attention three matrices; the fourth brings the heads together again.", value=39.32
         ),
         "feed_forward_once": WrongAnswer(
             "That counts one matrix for each feed-forward layer; there is one up and one down.", value=31.46
         ),
+        "in_billions": WrongAnswer("That is right in billions; give it in millions.", value=0.04404),
         "with_vocabulary": WrongAnswer("That is the whole model; the vocabulary matrix was to be left out.", value=65),
         "not_in_millions": WrongAnswer("That is right in parameters; give it in millions.", value=44_040_192),
         "per_head": WrongAnswer(

@@ -155,6 +155,11 @@ For example, the token `[1., 3.]` has mean 2 and variance 1, so with weight `[1.
             (_MEAN, "wide.mean(dim=0, keepdim=True)"),
             (_VARIANCE, "centred.square().mean(dim=0, keepdim=True)"),
         ),
+        "over_the_tokens": _wrong(
+            "mean and variance run over the tokens of a text; they run over its channels, the last axis, dim=-1.",
+            (_MEAN, "wide.mean(dim=min(1, wide.ndim - 1), keepdim=True)"),
+            (_VARIANCE, "centred.square().mean(dim=min(1, wide.ndim - 1), keepdim=True)"),
+        ),
         "over_everything": _wrong(
             "there is one mean and one variance for all tokens together; each token has its own.",
             (_MEAN, "wide.mean()"),

@@ -140,6 +140,10 @@ Write `fixed(q, k, cached)`, and set `cause` to the letter of the cause:
             "now all new tokens stand at one position; each is one further than the one before.",
             (_POSITIONS, "positions = torch.full((T,), len(cached))"),
         ),
+        "only_keys": _wrong(
+            "now the new keys count on from the cached keys, but the queries still start at 0.",
+            ("rope.apply_rope(k, angles)", "rope.apply_rope(k, rope.rope_angles(positions + len(cached), D))"),
+        ),
         "only_queries": _wrong(
             "now the queries count on from the cached keys, but the new keys still start at 0.",
             ("rope.apply_rope(q, angles)", "rope.apply_rope(q, rope.rope_angles(positions + len(cached), D))"),

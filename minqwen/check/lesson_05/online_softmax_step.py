@@ -155,7 +155,10 @@ becomes 1.5 · 2/4 = 0.75, the new score adds 1, so l = 1.75. At once: (1 + 2 + 
         ),
         "divided": _wrong(
             "o is divided by l already; keep the sums, the division comes after the last part.",
-            ("weighted + shares @ values)", "weighted + shares @ values / total.clamp(min=1e-9)[..., None])"),
+            (
+                "shrink[..., None] * weighted + shares @ values)",
+                "(shrink[..., None] * weighted + shares @ values) / total.clamp(min=1e-9)[..., None])",
+            ),
         ),
         "values_unweighted": _wrong(
             "the values are summed without their shares e^(x − m′).", ("shares @ values", "(0 * shares + 1) @ values")

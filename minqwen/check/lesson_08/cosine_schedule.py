@@ -133,6 +133,12 @@ after it 0.1.
             ("(1 + math.cos(math.pi * done)) / 2", "math.cos(math.pi / 2 * done)"),
         ),
         "straight": _wrong("the fall is a straight line.", ("(1 + math.cos(math.pi * done)) / 2", "(1 - done)")),
+        "floor_absolute": _wrong(
+            "the floor is floor_share itself; it is that share of the peak.", ("floor_share * peak", "floor_share")
+        ),
+        "over_the_whole_run": _wrong(
+            "done is divided by total; the fall has total − warmup steps.", ("/ (total - warmup)", "/ total")
+        ),
         "floor_fixed": _wrong("floor_share has no effect.", ("floor_share * peak", "0.1 * peak")),
         "no_half": _wrong("1 + cos goes from 2 to 0; halve it.", (" / 2", "")),
         "degrees": _wrong("cos takes radians: π is half a turn, not 180.", ("math.pi * done", "180 * done")),

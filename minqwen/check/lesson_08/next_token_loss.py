@@ -135,6 +135,11 @@ Torch's `log_softmax` and `gather` are allowed, its cross-entropy is not.
             "the targets are shifted once more; targets[b, t] belongs to position t already.",
             ("targets[..., None]", "targets.roll(-1, -1)[..., None]"),
         ),
+        "shifted_by_slices": _wrong(
+            "logits and targets are shifted once more; targets[b, t] belongs to position t already.",
+            ("logits.log_softmax", "logits[:, :-1].log_softmax"),
+            ("targets[..., None]", "targets[:, 1:, None]"),
+        ),
         "overflow": _wrong(
             "log(softmax) by exp is right on paper, but e¹⁰⁰⁰ is infinite.",
             ("logits.log_softmax(dim=-1)", "(logits.exp() / logits.exp().sum(dim=-1, keepdim=True)).log()"),

@@ -96,8 +96,19 @@ For example, L = 2048: a text of 4096 has 2¹⁺¹ − 1 = **3**, one of 4097 ha
     ),
     wrong_answers={
         "rounded_down": _wrong(
-            "the logarithm is rounded down, so a text gets the factor of the chunk before it; round up.",
+            "the logarithm is rounded down or to the nearest, so a text gets the factor of the chunk before; round up.",
             ("math.ceil", "math.floor"),
+        ),
+        "down_and_one": _wrong(
+            "the logarithm is rounded down and one is added, so a full chunk has the factor of the next; round up.",
+            ("math.ceil(math.log2(length / trained_length))", "math.floor(math.log2(length / trained_length) + 1)"),
+        ),
+        "one_outside_the_exponent": _wrong(
+            "+ 1 stands outside the exponent, where − 1 takes it away again; it needs brackets: 2 ** (… + 1).",
+            (
+                "2 ** (math.ceil(math.log2(length / trained_length)) + 1)",
+                "2 ** math.ceil(math.log2(length / trained_length)) + 1",
+            ),
         ),
         "chunk_too_small": _wrong(
             "every chunk has the factor of the one before: the exponent is the number of doublings plus one.",
