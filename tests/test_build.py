@@ -84,7 +84,7 @@ EXERCISES = {
         "bug",
         number="2.3",
         home=None,
-        setup="def broken(x):\n    return -x\n\n\nbroken(1)",
+        setup="def broken(x: Tensor):\n    return -x\n\n\nbroken(1)",
         stub="# Mend it.",
         solution='def fixed(x):\n    return x\n\n\ncause = "b"',
         check_line='check(fixed, "02_broken", cause=cause)',

@@ -31,7 +31,9 @@ TITLE = """\
 {count} exercises, {points} points, about {minutes} minutes. They belong to [the lesson](../../notebooks/{stem}.ipynb).
 
 Replace each `raise NotImplementedError` with your code and run the cell; the cell below it says how far you are. A red
-AssertionError only means *not yet*: read the report above it. The annotations in the first line of a function only
+AssertionError only means *not yet*: read the report above it."""
+
+ON_TENSORS = """ The annotations in the first line of a function only
 repeat the shapes of the text; `x.mT` exchanges the last two axes."""
 
 NOT_YET = '"not yet: the report above says why"'
@@ -47,6 +49,7 @@ def render(source: lesson.Lesson, exercises: Mapping) -> NotebookNode:
         minutes=sum(exercise.minutes for exercise in chosen),
         stem=source.stem,
     )
+    title += ON_TENSORS if any("Tensor" in exercise.stub + exercise.setup for exercise in chosen) else ""
     cells = [lesson.markdown(title, "title"), lesson.code(IMPORTS, "imports")]
     cells += [lesson.code(cell.source, cell.id) for cell in source.cells if "setup" in cell.tags]
     for cell in source.exercises:
