@@ -3,12 +3,13 @@
 import html
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ipywidgets import HTML, Button, HBox, Layout, VBox
 
 from minqwen.show import review
 
-SHOWN = 3000  # characters of a page
+SHOWN, STORED = 3000, 400  # characters of a page, with its buttons and in a notebook that is only read
 
 
 class Reviewer(VBox):
@@ -42,10 +43,21 @@ class Reviewer(VBox):
         if self.state.current is None:
             self.page.value = "<p>All pages have a verdict.</p>"
             return
-        name, text = self.state.current
-        rest = " …" if len(text) > SHOWN else ""
-        shown = html.escape(text[:SHOWN] + rest).replace("\n", "<br>")
-        self.page.value = f"<p><b>{html.escape(name)}</b></p><div>{shown}</div>"
+        self.page.value = _as_html(*self.state.current, SHOWN)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str] | None:
+        """The buttons, and beside them what a reader without a kernel sees: the same page as plain text."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        page = _as_html(*self.state.current, STORED) if self.state.current else self.page.value
+        buttons = "<p><i>Below it stand the buttons Keep, Drop and Undo while the notebook runs.</i></p>"
+        return bundle and {**bundle, "text/html": self.progress.value + page + buttons}
+
+
+def _as_html(name: str, text: str, shown: int) -> str:
+    """A page's name and the first of its characters."""
+    rest = " …" if len(text) > shown else ""
+    lines = html.escape(text[:shown] + rest).replace("\n", "<br>")
+    return f"<p><b>{html.escape(name)}</b></p><div>{lines}</div>"
 
 
 def reviewer(pages: Sequence[tuple[str, str]], path: str | Path) -> Reviewer:

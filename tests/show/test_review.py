@@ -99,3 +99,11 @@ def test_every_button_says_what_it_does(widget):
     buttons = [widget.keep, widget.drop, widget.undo]
     assert [button.description for button in buttons] == ["Keep", "Drop", "Undo"]
     assert all(button.tooltip for button in buttons)
+
+
+def test_a_notebook_without_a_kernel_shows_the_page_as_text(widget):
+    stored = widget._repr_mimebundle_()["text/html"]
+    assert "0 of 3 reviewed" in stored and "The ferry leaves." in stored and "Keep, Drop and Undo" in stored
+    for _ in range(3):
+        widget.keep.click()
+    assert "All pages have a verdict" in widget._repr_mimebundle_()["text/html"]
