@@ -29,6 +29,6 @@ def reach_and_cost(
     left, right = figure.canvas(alt, 8.4, 3.0, boxes=boxes)
     seen = {name: figure.numbers(values).clip(min=FLOOR) for name, values in reach.items()}
     plots.curves(distances, seen, "The gradient dies in the LSTM", "distance", "reaches token 1", True, True, ax=left)
-    title = "On one core it is no slower"
+    title = "The LSTM is no slower on one core"
     plots.curves(lengths, milliseconds, title, "length T", "milliseconds a step", True, True, ax=right)
     return left, right

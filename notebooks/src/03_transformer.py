@@ -33,7 +33,7 @@ model = transformer.Transformer.from_pretrained(assets.NUMBER_WRITER)
 generator = torch.Generator().manual_seed(0)
 
 
-def answer(model, texts, into):
+def translate(model, texts, into):
     """What the model writes for each text, in the writing that is asked for."""
     source = seq2seq.pad([numbers.question(text, into) for text in texts])
     return [numbers.decode(row) for row in seq2seq.greedy(model, source, numbers.START, numbers.STOP, 32).tolist()]
@@ -50,10 +50,10 @@ The first Transformer was a translator. An **encoder** reads a text; a **decoder
 known, held_out = numbers.split(200)
 asked = held_out[60:180:20]
 as_words = [numbers.write(n, "english") for n in asked]
-as_characters = answer(model, as_words, into="chinese")
+as_characters = translate(model, as_words, into="chinese")
 show.table(
     ["read", "written: Chinese", "written: digits"],
-    list(zip(as_words, as_characters, answer(model, as_words, into="digits"))),
+    list(zip(as_words, as_characters, translate(model, as_words, into="digits"))),
 )
 
 # %% [markdown]
@@ -173,9 +173,9 @@ assert_close(ours, down(up(x).relu()))
 show.shapes(x=x, w1=up.weight, w2=down.weight, ours=ours)
 
 # %% exercise="feed_forward"
-library = answer(model, ["three hundred twenty-one", "twelve"], into="chinese")
+library = translate(model, ["three hundred twenty-one", "twelve"], into="chinese")
 with using(feed_forward):
-    yours = answer(model, ["three hundred twenty-one", "twelve"], into="chinese")
+    yours = translate(model, ["three hundred twenty-one", "twelve"], into="chinese")
 assert yours == library
 print(yours)
 
@@ -291,9 +291,9 @@ assert norms["layer norm"](louder)[0].equal(norms["layer norm"](pair)[0])
 assert not norms["batch norm"](louder)[0].allclose(norms["batch norm"](pair)[0], atol=0.1)
 
 # %% exercise="layer_norm"
-library = answer(model, ["nine hundred ninety-nine", "forty"], into="chinese")
+library = translate(model, ["nine hundred ninety-nine", "forty"], into="chinese")
 with using(layer_norm):
-    yours = answer(model, ["nine hundred ninety-nine", "forty"], into="chinese")
+    yours = translate(model, ["nine hundred ninety-nine", "forty"], into="chinese")
 assert yours == library
 print(yours)
 
@@ -402,9 +402,9 @@ show.shapes(ids=target.ids, is_token=target.is_token, mask=mask)
 print(mask[0, 0].int())
 
 # %% exercise="target_mask"
-library = answer(model, ["105", "990"], into="chinese")
+library = translate(model, ["105", "990"], into="chinese")
 with using(target_mask):
-    yours = answer(model, ["105", "990"], into="chinese")
+    yours = translate(model, ["105", "990"], into="chinese")
 assert yours == library
 print(yours)
 
@@ -520,7 +520,7 @@ def exact(model):
     shares = {}
     for read in numbers.WRITINGS:
         for write in set(numbers.WRITINGS) - {read}:
-            said = answer(model, [numbers.write(n, read) for n in held_out], into=write)
+            said = translate(model, [numbers.write(n, read) for n in held_out], into=write)
             right = [text == numbers.write(n, write) for text, n in zip(said, held_out)]
             shares[f"{read} to {write}"] = sum(right) / len(right)
     return dict(sorted(shares.items()))
@@ -571,7 +571,7 @@ r"""
 """
 
 # %% id="what-goes-wrong"
-said = answer(live, [str(n) for n in held_out], into="english")
+said = translate(live, [str(n) for n in held_out], into="english")
 wrong = [(n, text) for n, text in zip(held_out, said) if text != numbers.write(n, "english")]
 short = sum(n < 100 for n, _ in wrong) / max(1, sum(n < 100 for n in held_out))
 long = sum(n >= 100 for n, _ in wrong) / sum(n >= 100 for n in held_out)

@@ -289,7 +289,13 @@ assert signature_by_loops(a, permutations) == as_a_table.tolist() == library.tol
 
 # %% [markdown]
 r"""
-**The ladder**: loops = NumPy = minqwen; in the tests also = [datasketch](https://github.com/ekzhu/datasketch) 2.0, bit for bit, on the same permutations.
+**The ladder.**
+
+| rung | where it is checked |
+| --- | --- |
+| loops = NumPy = minqwen, for signatures | above |
+| [datasketch](https://github.com/ekzhu/datasketch) 2.0 = minqwen, bit for bit, on the same permutations | `tests/data/test_minhash.py` |
+| every two signatures compared, band by band = the candidates by buckets | `tests/data/test_lsh.py` |
 
 How good is the estimate? Each entry is a coin that shows "equal" with probability J, so the standard error of K of them is
 

@@ -10,7 +10,7 @@ r"""
 | You will have built | the loss, the schedule, packed windows, a run that survives `kill -9`; counted operations; marked a base model |
 | Time | about 100 minutes to learn, {{seconds}} seconds to run |
 | Needs | lessons 01, 02, 04 and 06 |
-| Exercises | 8.1 next_token_loss · 8.2 a bug · 8.3 cosine_schedule · 8.4 pack · 8.5 a bug · 8.6 operations · 8.7 bits per byte |
+| Exercises | 8.1 next_token_loss · 8.2 a bug · 8.3 cosine_schedule · 8.4 pack · 8.5 operations · 8.6 a bug · 8.7 bits per byte |
 """
 
 # %% tags=["setup"]
@@ -102,7 +102,14 @@ assert_close(ours, F.cross_entropy(logits.flatten(0, 1), targets.flatten()))
 
 # %% [markdown]
 r"""
-The **check ladder** of this lesson: loops = torch = minqwen for the loss (above); AdamW by its formula, the schedule, resuming after `kill -9`, and two processes against one in `tests/model/`.
+**The ladder.**
+
+| rung | where it is checked |
+| --- | --- |
+| loops = torch = minqwen, for the loss | above |
+| AdamW by its formula; the cosine by its values | `tests/model/test_training.py`; section 8.2 |
+| one batch = the same in parts; an interrupted run = an unbroken one | sections 8.3 and 8.7; `tests/model/test_run.py`, with `kill -9` |
+| two processes = one | `tests/model/test_parallel.py` |
 
 A model that knows nothing gives all V tokens the same probability, so its loss is $\log V$. With random weights it is near that:
 """

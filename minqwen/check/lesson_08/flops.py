@@ -1,4 +1,4 @@
-"""Exercise 8.6, what it costs to train Qwen-7B. Kaplan et al. 2020 (arXiv:2001.08361), section 2.1: 6 N D."""
+"""Exercise 8.5, what it costs to train Qwen-7B. Kaplan et al. 2020 (arXiv:2001.08361), section 2.1: 6 N D."""
 
 from minqwen.check import exercise
 from minqwen.check.parts import WrongAnswer
@@ -6,7 +6,7 @@ from minqwen.check.parts import WrongAnswer
 EXERCISE = exercise.Explain(
     name="08_flops",
     lesson="08_pretraining",
-    number="8.6",
+    number="8.5",
     title="Operations to train Qwen-7B, in units of 10²³",
     formula="6 * 7_721_324_544 * 2.4e12 / 1e23",
     tolerance=0.05,
@@ -40,6 +40,7 @@ of **10²³**? Set `answer` to the number; 5 % off is fine. (Leave attention's o
         "two_passes": WrongAnswer(
             "The backward pass makes two products for each forward one, so six in all.", value=0.7
         ),
+        "no_unit": WrongAnswer("That is right in operations; give it in units of 10²³.", value=1.1119e23),
         "other_unit": WrongAnswer("That is in units of 10²¹; divide by 10²³.", value=111.19),
         "three_trillion": WrongAnswer("The 7B model read 2.4 trillion tokens; 3.0 are those of 14B.", value=1.3898),
     },

@@ -1,4 +1,4 @@
-"""Exercise 8.5, a jump after every pause. Kingma and Ba 2015, "Adam" (arXiv:1412.6980): moments are state."""
+"""Exercise 8.6, a jump after every pause. Kingma and Ba 2015, "Adam" (arXiv:1412.6980): moments are state."""
 
 from functools import partial
 
@@ -66,7 +66,7 @@ _wrong = partial(parts.mistake, broken)
 EXERCISE = exercise.Bug(
     name="08_resume",
     lesson="08_pretraining",
-    number="8.5",
+    number="8.6",
     title="A jump after every pause",
     broken=broken,
     also_closed=(_loops,),
