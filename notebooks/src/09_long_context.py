@@ -552,6 +552,15 @@ assert 0.95 < mean < 1.05, "next to nothing is gained by what lies further back"
 r"""
 Qwen-7B gains from length: 3.78 at L, 3.58 at 2L, 3.49 at 4L. Ours has learned nothing that reaches further than 256 tokens, and so there is nothing to gain.
 
+**The ladder.**
+
+| rung | where it is checked |
+| --- | --- |
+| loops = minqwen, for speeds, factors and the mask | above |
+| the first Qwen's rules for α, bases and LogN = minqwen | 9.3; `tests/model/test_long_context.py` |
+| `transformers` = minqwen: interpolation, a base, windows, in whole models | `tests/model/test_long_context.py` |
+| read at once = read with a cache, within a chunk | `tests/model/test_long_context.py` |
+
 ## 9.8 Put right
 
 > "NTK and LogN make long contexts cheap."
