@@ -7,12 +7,13 @@ from pathlib import Path
 from ipywidgets import HTML, Button, Dropdown, HBox, Layout, ToggleButtons, VBox
 
 from minqwen.show import labelling as state
+from minqwen.show import stored
 
 MODES = {"score": "Scores: 5 is best", "rank": "Ranks: 1 is best"}
 NONE = "–"
 
 
-class Labeller(VBox):
+class Labeller(stored.ReadableBox):
     """Up to four answers over their scores, which Tab reaches and the arrow keys choose."""
 
     def __init__(self, items: Sequence[state.Item], path: Path):
@@ -57,6 +58,13 @@ class Labeller(VBox):
             text.value = html.escape(answers[at]).replace("\n", "<br>") if at < len(answers) else ""
             buttons.options = [NONE, *map(str, values)]
             buttons.value = NONE
+
+    def as_html(self) -> str:
+        """The question, its answers, and the names of the buttons."""
+        answers = [text.value for text in self.answers if text.value]
+        listed = "".join(f"<li>{answer}</li>" for answer in answers)
+        buttons = "<p><i>Each answer has its scores, and Save and Undo stand below, while the notebook runs.</i></p>"
+        return f"{self.progress.value}{self.question.value}<ol>{listed}</ol>{buttons}"
 
 
 def labeller(items: Sequence[state.Item], path: str | Path) -> Labeller:

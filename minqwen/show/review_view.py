@@ -3,16 +3,15 @@
 import html
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from ipywidgets import HTML, Button, HBox, Layout, VBox
+from ipywidgets import HTML, Button, HBox, Layout
 
-from minqwen.show import review
+from minqwen.show import review, stored
 
 SHOWN, STORED = 3000, 400  # characters of a page, with its buttons and in a notebook that is only read
 
 
-class Reviewer(VBox):
+class Reviewer(stored.ReadableBox):
     """A page of text over three buttons, which Tab reaches and Enter or the space bar presses."""
 
     def __init__(self, pages: Sequence[tuple[str, str]], path: Path):
@@ -45,12 +44,11 @@ class Reviewer(VBox):
             return
         self.page.value = _as_html(*self.state.current, SHOWN)
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str] | None:
-        """The buttons, and beside them what a reader without a kernel sees: the same page as plain text."""
-        bundle = super()._repr_mimebundle_(**kwargs)
+    def as_html(self) -> str:
+        """The same page, cut shorter, and the names of the buttons."""
         page = _as_html(*self.state.current, STORED) if self.state.current else self.page.value
         buttons = "<p><i>Below it stand the buttons Keep, Drop and Undo while the notebook runs.</i></p>"
-        return bundle and {**bundle, "text/html": self.progress.value + page + buttons}
+        return self.progress.value + page + buttons
 
 
 def _as_html(name: str, text: str, shown: int) -> str:

@@ -1,5 +1,6 @@
 """The labelling tool without and with its buttons. Oracles: a stack of scores, the file, scikit-learn's kappa."""
 
+import html
 import random
 
 import pytest
@@ -101,6 +102,12 @@ def test_every_control_says_what_it_is(widget):
         *(f"Answer {i}" for i in range(1, 5)),
     ]
     assert widget.save.tooltip and widget.undo.tooltip
+
+
+def test_a_notebook_without_a_kernel_shows_the_answers_as_text(widget):
+    stored = widget._repr_mimebundle_()["text/html"]
+    question, answers = ITEMS[0]
+    assert html.escape(question) in stored and stored.count("<li>") == len(answers) and "Save and Undo" in stored
 
 
 def test_choices_of_two_people_agree_as_scikit_learn_counts():
