@@ -27,6 +27,7 @@ RECIPE = {
     "warmup": 100,
     "stages": [  # each goes on from the saved model before; `times`: how often the examples of a task are in it
         {"steps": 5000, "peak": 2e-3, "times": {}},
+        {"steps": 2500, "peak": 2e-3, "times": {"add": 8}},
     ],
 }
 LOG_EVERY, EVALUATE_EVERY = 50, 500
