@@ -81,7 +81,7 @@ EXERCISE = exercise.Implement(
     reference=_reference,
     also_closed=(_oracle,),
     in_model=True,
-    imports="import math",
+    imports="import math\n\nimport torch\n\nids = torch.tensor([[0, 1, 2, 0, 1]])  # a text for the run below",
     statement="""\
 Write `cosine_schedule(step, warmup, total, peak, floor_share=0.1)`, the learning rate of a step.
 
