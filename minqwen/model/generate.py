@@ -124,9 +124,10 @@ def _check_prompt(ids: Tensor, is_token: Tensor | None, new: int, model: Qwen) -
         raise ValueError("padding stands at the right end, where writing goes on; pad on the left")
     prompt, context = ids.shape[-1], model.config.max_length
     if prompt + new > context and not model.long_context.reads_on:
-        kept = max(context - new, 1)
+        kept = context - new
+        shorter = f"keep the last {kept} tokens of the prompt, ids[:, -{kept}:], or ask for fewer"
         raise ValueError(
-            f"a prompt of {prompt} tokens and {new} new ones pass the context of {context}; keep the last {kept} "
-            f"tokens of the prompt, ids[:, -{kept}:], or ask for fewer, or give every layer a window: "
+            f"a prompt of {prompt} tokens and {new} new ones pass the context of {context}; "
+            f"{shorter if kept > 0 else f'ask for {context - 1} at most'}, or give every layer a window: "
             f"model.long_context = LongContext(windows=({context},) * {model.config.n_layers})"
         )

@@ -117,7 +117,12 @@ def test_a_full_cache_names_the_capacity_it_needs():
 
 @pytest.mark.parametrize(
     ("length", "new", "remedy"),
-    [(0, 3, r"start with <\|endoftext\|>"), (30, 3, r"keep the last 29 tokens of the prompt, ids\[:, -29:\]")],
+    [
+        (0, 3, r"start with <\|endoftext\|>"),
+        (30, 3, r"keep the last 29 tokens of the prompt, ids\[:, -29:\]"),
+        (3, 31, r"keep the last 1 tokens of the prompt, ids\[:, -1:\]"),
+        (3, 32, "of 32; ask for 31 at most, or give every layer a window"),
+    ],
 )
 def test_a_prompt_that_does_not_fit_names_the_way_out(model, length, new, remedy):
     with pytest.raises(ValueError, match=remedy):
@@ -355,6 +360,27 @@ def test_a_string_ends_a_row_wherever_its_tokens_are_cut(model):
         ends = [n for n in range(1, 13) if string in decode(freely[:n])]
         stop = ends[0] if ends else 12
         assert row[:stop] == freely[: min(stop, len(row))] and row[stop:] == [row[stop - 1]] * len(row[stop:])
+
+
+def test_the_first_of_several_strings_ends_a_row(model):
+    ids, decode = prompt(1, 5), lambda ids: "".join(chr(97 + i % 26) for i in ids)
+    string = decode(generate.generate(model, ids, 12, temperature=0.0)[0, 5:].tolist())
+    found = {}
+    for strings in ([string[3:5]], [string[6:8]], [string[3:5], string[6:8]], ["?", string[3:5]]):
+        found[tuple(strings)] = generate.generate(
+            model, ids, 12, temperature=0.0, stop_strings=strings, decode=decode
+        ).shape[1]
+    one, other, both, beside = found.values()
+    assert one == beside != other and both == min(one, other)
+
+
+def test_a_row_that_a_sequence_ended_stays_ended_beside_single_stop_tokens(model):
+    ids = prompt(2, 5)
+    free = generate.generate(model, ids, 12, temperature=0.0)
+    sequence = free[0, 6:8].tolist()
+    unsaid = next(i for i in range(61) if i not in free)
+    text = generate.generate(model, ids, 12, temperature=0.0, stop_ids=[sequence, unsaid])
+    assert text.equal(generate.generate(model, ids, 12, temperature=0.0, stop_ids=[sequence]))
 
 
 @pytest.mark.parametrize("length", [0, 3])

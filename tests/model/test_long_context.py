@@ -260,6 +260,24 @@ def test_while_decoding_alpha_stays_that_of_the_prompt():
     assert not frozen[:, -1].allclose(on(batch)[:, -1], atol=1e-3), "a pass over the whole text has alpha 7"
 
 
+@torch.no_grad()
+def test_a_row_of_padding_alone_disturbs_nothing():
+    on, batch, is_token = model(LongContext("ntk", logn=True)), ids(2, 3 * L), torch.ones(2, 3 * L, dtype=torch.bool)
+    is_token[1] = False
+    assert_close(on(batch, is_token)[0], on(batch[:1])[0])
+    assert on(batch, is_token).isfinite().all()
+
+
+@torch.no_grad()
+def test_a_bfloat16_model_counts_its_positions_in_float32():
+    on, T = Qwen(CONFIG).bfloat16(), 300  # bfloat16 cannot tell 257 from 256
+    hook = on.model.layers[0].self_attn.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[1]))
+    seen = []
+    on(ids(1, T))
+    hook.remove()
+    assert_close(seen[0][0], rope.rope_angles(torch.arange(T), CONFIG.d_head, CONFIG.rope_base))
+
+
 # bad input
 
 

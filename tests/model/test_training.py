@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from minqwen.model import Qwen, QwenConfig, training
+from minqwen.model import Qwen, QwenConfig, schedule, training
+from minqwen.model.training import loop
 
 CONFIG = QwenConfig(vocab_size=23, d_model=28, n_layers=1, n_heads=2, n_kv_heads=2, d_ff=31, max_length=16)
 
@@ -71,11 +72,46 @@ def test_steps_are_adamw_by_its_formula():
         torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-3, msg=name)
 
 
-def test_speed_counts_predicted_tokens():
+def test_speed_counts_predicted_tokens(monkeypatch):
+    times = iter([3.0, 5.0])
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: next(times))
+    [report] = training.train(Qwen(CONFIG), [torch.zeros(5, 8, dtype=torch.long)], steps=1, peak=1e-3, warmup=0)
+    assert report.tokens_per_second == 5 * 7 / 2
+
+
+def test_nats_are_the_sum_over_all_predicted_tokens_whatever_the_batch():
+    model, windows = Qwen(CONFIG), torch.randint(0, 23, (5, 8), generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        theirs = F.cross_entropy(model(windows[:, :-1]).flatten(0, 1), windows[:, 1:].flatten(), reduction="sum")
+    for batch_size in (2, 5, 16):
+        assert training.nats(model, windows, batch_size) == pytest.approx(theirs.item())
+
+
+@pytest.mark.parametrize("parts", [2, 3, 5, 9])
+def test_parts_of_unequal_size_add_up_to_the_gradient_of_the_batch(parts):
+    batch = torch.randint(0, 23, (5, 8), generator=torch.Generator().manual_seed(1))
+    whole, cut = (Qwen(CONFIG, torch.Generator().manual_seed(0)).double() for _ in range(2))
+    values = loop.accumulate(whole, batch, 1, False), loop.accumulate(cut, batch, parts, False)
+    torch.testing.assert_close(values[1], values[0], check_dtype=False)
+    for ours, theirs in zip(cut.parameters(), whole.parameters()):
+        torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
+def test_the_last_step_has_what_the_cosine_leaves_of_the_peak(share):
+    batches = [torch.zeros(2, 5, dtype=torch.long)] * 4
+    steps = list(training.train(Qwen(CONFIG), batches, steps=4, peak=1e-3, warmup=1, floor_share=share))
+    rates = [schedule.cosine_schedule(step, 1, 4, 1e-3, share) for step in range(4)]
+    assert [step.learning_rate for step in steps] == rates
+
+
+def test_a_gradient_that_is_no_number_stops_the_run_before_its_step():
     model = Qwen(CONFIG)
-    [report] = training.train(model, [torch.zeros(5, 8, dtype=torch.long)], steps=1, peak=1e-3, warmup=0)
-    seconds = 5 * 7 / report.tokens_per_second
-    assert 1e-5 < seconds < 60
+    model.lm_head.weight.register_hook(lambda gradient: gradient * float("inf"))
+    before = model.lm_head.weight.detach().clone()
+    with pytest.raises(ValueError, match="at step 0 are no numbers; go back to the last checkpoint"):
+        next(training.train(model, [torch.zeros(2, 5, dtype=torch.long)], steps=1, peak=1e-3, warmup=0))
+    assert model.lm_head.weight.equal(before)
 
 
 def test_one_step_is_adamw_on_the_clipped_gradient():
