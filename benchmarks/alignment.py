@@ -1,0 +1,41 @@
+"""Measures fine-tuning beside its peers, into benchmarks/RESULTS_ALIGN.md.
+
+    python benchmarks/alignment.py       all tables, into RESULTS_ALIGN.md; about two minutes
+    python benchmarks/alignment.py sft   one table, printed only
+
+OMP_NUM_THREADS says how many threads both sides get; without it, one. Needs the packages of the extra `dev`.
+"""
+
+import sys
+from pathlib import Path
+
+import run
+from harness import Report, Table, in_fresh_process
+
+RESULTS = Path(__file__).with_name("RESULTS_ALIGN.md")
+TITLES = {"sft": "Supervised fine-tuning"}
+INTRODUCTION = """\
+# Fine-tuning beside its peers
+
+Written by `make bench` on {date}. Both sides have the same shape, weights, data and threads, and run by turns in the
+same minutes; a cell holds the median of the rounds (least to most), the ratio is the median of ours / theirs within a
+round. With one thread, seconds are those that the processor spent on the process.
+
+{machine}
+"""
+MEASURES = {"sft": ("fine_tuning", "fine_tuning")}
+
+
+def measure(name: str) -> Table:
+    """One table, from a process of its own."""
+    return in_fresh_process(*MEASURES[name])
+
+
+def main(names: list[str]) -> None:
+    """The named tables, or all of them into RESULTS_ALIGN.md."""
+    packages = ("torch", "transformers", "accelerate")
+    Report("alignment.py", RESULTS, INTRODUCTION, TITLES, measure, packages).write(names, run.prepare)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
