@@ -38,6 +38,18 @@ def test_an_epoch_has_an_order_of_its_own_and_drops_what_fills_no_batch():
     assert epochs[0] != epochs[1] != epochs[2]
 
 
+@pytest.mark.parametrize("given", [1, 2, 3, 4, 5])
+def test_batches_go_on_from_the_state_of_others(given):
+    windows = torch.arange(14).view(7, 2)
+    first = training.shuffled_batches(windows, 3, torch.Generator().manual_seed(0))
+    for _ in range(given):
+        next(first)
+    again = training.shuffled_batches(windows, 3, torch.Generator().manual_seed(99))
+    again.resume(first.state())
+    assert (again.epoch, again.described) == ((given - 1) // 2, first.described)
+    assert [next(again).tolist() for _ in range(5)] == [next(first).tolist() for _ in range(5)]
+
+
 def test_fewer_windows_than_a_batch_are_one_batch():
     windows = torch.arange(4).view(2, 2)
     assert sorted(next(training.shuffled_batches(windows, 5, torch.Generator().manual_seed(0))).tolist()) == [
