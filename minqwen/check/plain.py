@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minqwen.tokenizer import Tokenizer
+
 _detach, _reshape, _tolist, _size = Tensor.detach, Tensor.reshape, Tensor.tolist, Tensor.size
 _get_dtype = torch._C.TensorBase.dtype.__get__
 _get_device, _get_layout = torch._C.TensorBase.device.__get__, torch._C.TensorBase.layout.__get__
@@ -72,6 +74,8 @@ def to_plain(x: Any) -> Plain:
         return _collection(x)
     if type(x) is torch.Generator:  # as an argument
         return Plain("generator", None, [x.initial_seed()])
+    if type(x) is Tokenizer:  # as an argument
+        return Plain("tokenizer", None, [f"{x.vocab_size} tokens"])
     if x is None:
         raise TypeError("returned None: is the return missing?")
     kind = f"{type(x).__module__}.{type(x).__qualname__}".removeprefix("builtins.")
