@@ -27,8 +27,9 @@ def gae(
 ) -> Estimate:
     """δ[t] = r[t] + γ V[t+1] − V[t] and A[t] = δ[t] + γ λ A[t+1]; after the last action V and A are 0.
 
-    The True positions of a row stand together. Outside the mask rewards and values are not looked at, and both results
-    are 0. Nothing here has a gradient: an advantage is a number that the policy is told.
+    A False position ends what stands before it, so a row may hold several episodes with one between each two. There
+    rewards and values are not looked at, and both results are 0.
+    Nothing here has a gradient: an advantage is a number that the policy is told.
     """
     if not (0 <= gamma <= 1 and 0 <= lam <= 1):
         raise ValueError(f"gamma={gamma} and lam={lam} must lie between 0 and 1; 1 and 0.95 are usual for language")

@@ -59,6 +59,16 @@ def test_what_stands_outside_the_mask_changes_nothing():
     assert_close(noisy, found)
 
 
+def test_a_gap_in_the_mask_parts_two_episodes():
+    rewards, values, mask = double(0, B, T), double(1, B, T), torch.ones(B, T, dtype=torch.bool)
+    mask[:, 3] = False
+    found = gae.gae(rewards, values, 0.9, 0.95, mask)
+    for part in (slice(0, 3), slice(4, T)):
+        alone = gae.gae(rewards[:, part], values[:, part], 0.9, 0.95, mask[:, part])
+        assert_close(found.advantages[:, part], alone.advantages)
+        assert_close(found.returns[:, part], alone.returns)
+
+
 def test_no_gradient_reaches_the_values():
     values = double(1, B, T).requires_grad_()
     found = gae.gae(double(0, B, T), values, 1.0, 0.95, torch.ones(B, T, dtype=torch.bool))
