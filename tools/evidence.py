@@ -20,6 +20,7 @@ import continued
 import formats
 import lengths
 import pretrain
+import reinforcement
 from minqwen.model import training
 
 RUNS = assets.ASSETS / "runs"
@@ -90,6 +91,15 @@ EXPERIMENTS = {
         prepare=formats.prepare,
         measure=formats.measure,
         reads=("corpus/train.jsonl.xz", "corpus/held_out.jsonl.xz", "tiny-qwen/model.safetensors"),
+    ),
+    "cartpole": Experiment(
+        question="Is PPO more stable, simpler to tune and more sample-efficient than simpler methods?",
+        variants=reinforcement.CARTPOLE_VARIANTS,
+        recipe=reinforcement.CARTPOLE,
+        seeds=5,
+        hours=0.4,
+        prepare=lambda recipe: None,
+        measure=reinforcement.measure_cartpole,
     ),
 }
 
