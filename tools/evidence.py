@@ -97,7 +97,7 @@ EXPERIMENTS = {
         variants=reinforcement.CARTPOLE_VARIANTS,
         recipe=reinforcement.CARTPOLE,
         seeds=5,
-        hours=0.4,
+        hours=0.15,
         prepare=lambda recipe: None,
         measure=reinforcement.measure_cartpole,
     ),
