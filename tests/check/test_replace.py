@@ -5,6 +5,7 @@ import contextlib
 import pytest
 import torch
 
+from minqwen.align import sft
 from minqwen.check import EXERCISES, check, using
 from minqwen.model import Qwen, QwenConfig, attention, flash, generate, rope, training, transformer
 from minqwen.model.long_context import LongContext
@@ -44,7 +45,9 @@ def test_model_tokenizer_and_trainer_run_on_the_functions_that_say_so_and_on_no_
         model.long_context = LongContext("ntk", logn=True, windows=(3, 3))
         model(ids.repeat(1, 4))  # past the trained length
         next(iter(training.train(model, [ids, ids], 2, peak=1e-3, warmup=1)))
-        bpe.train_bpe("a a", 273).encode("a")
+        tokenizer = bpe.train_bpe("a a", 273)
+        tokenizer.encode("a")
+        sft.pack([[{"role": "user", "content": "a"}, {"role": "assistant", "content": "a"}]], tokenizer, 128)
 
 
 def test_the_model_runs_on_the_learners_function_inside_the_block_only(model):

@@ -109,8 +109,8 @@ def test_bounds_are_allowed_themselves():
 
 @pytest.mark.parametrize(
     ("line", "dropped"),
-    [("春眠，", False), ("春眠不，", False), ("春，", True), ("春眠，，", True)],
-    ids=["2 of 3", "3 of 4", "1 of 2", "2 of 4"],
+    [("春眠，", False), ("春眠不，", False), ("春，", True)],
+    ids=["2 of 3", "3 of 4", "1 of 2"],
 )
 def test_three_of_five_parts_of_a_chinese_text_hold_a_letter(line, dropped):
     assert ("gopher_alphabetic_words" in filters.broken_rules(line * 60, "zh")) is dropped
