@@ -9,6 +9,7 @@ from minqwen.show.compression_view import compression_plot
 from minqwen.show.explorer import explore
 from minqwen.show.family import FAMILY, family_table, lineage
 from minqwen.show.funnel_view import funnel
+from minqwen.show.gauges_view import aligner, gauges, gauges_plot
 from minqwen.show.heads import (
     ablate_heads,
     attention_maps,
@@ -37,6 +38,7 @@ from minqwen.show.token_view import token_explorer, tokens_plot
 __all__ = [
     "FAMILY",
     "ablate_heads",
+    "aligner",
     "attention_maps",
     "attention_page",
     "bands",
@@ -52,6 +54,8 @@ __all__ = [
     "family_table",
     "first_token_score",
     "funnel",
+    "gauges",
+    "gauges_plot",
     "heatmap",
     "induction_score",
     "inspector",
