@@ -27,7 +27,7 @@ def prompts(questions: Sequence[str], tokenizer: Tokenizer) -> Prompts:
     rows = [chatml.encode_chat([{"role": "user", "content": question}], tokenizer) for question in questions]
     if not rows:
         raise ValueError("there is no question; give at least one")
-    longest, pad = max(map(len, rows)), tokenizer.control_ids["<|endoftext|>"]
+    longest, pad = max(map(len, rows)), tokenizer.control_ids[chatml.PAD]
     ids = torch.tensor([[pad] * (longest - len(row)) + row for row in rows])
     return Prompts(ids, torch.tensor([[False] * (longest - len(row)) + [True] * len(row) for row in rows]))
 

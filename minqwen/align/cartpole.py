@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from minqwen.align import gae, policy_gradient, updates
-from minqwen.align.updates import Batch, Gauges, Judged, Settings
+from minqwen.align import actor_critic, gae, policy_gradient
+from minqwen.align.actor_critic import Batch, Gauges, Judged, Settings
 
 LIMIT = 500  # steps of an episode
 
@@ -35,8 +35,8 @@ class Method(NamedTuple):
 METHODS = {
     "PPO": Method(),
     "no clip": Method(Settings(clip=math.inf)),
-    "A2C": Method(updates.A2C, steps=8),
-    "policy gradient": Method(updates.A2C, carts=4, steps=256, has_critic=False, lam=1.0),
+    "A2C": Method(actor_critic.A2C, steps=8),
+    "policy gradient": Method(actor_critic.A2C, carts=4, steps=256, has_critic=False, lam=1.0),
 }
 
 
@@ -114,14 +114,14 @@ def train(method: Method, rate: float, seed: int, total: int = 150_000) -> Itera
     """Steps so far, the agent, and the gauges of its last update; the rate falls to 0 in equal parts."""
     generator = torch.Generator().manual_seed(seed)
     agent, stage = Agent(generator), Stage(method.carts, seed)
-    optimizer = updates.adam(agent.parameters(), rate)
+    optimizer = actor_critic.adam(agent.parameters(), rate)
     each = method.carts * method.steps
     rounds = total // each
     for done in range(rounds):
         for group in optimizer.param_groups:
             group["lr"] = rate * (1 - done / rounds)
         batch = experience(agent, stage.play(agent, method.steps, generator), method)
-        gauges = updates.update(agent, optimizer, batch, method.settings, generator)
+        gauges = actor_critic.update(agent, optimizer, batch, method.settings, generator)
         yield (done + 1) * each, agent, gauges
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from minqwen.tokenizer import Tokenizer
 
 START, END = "<|im_start|>", "<|im_end|>"
+PAD = "<|endoftext|>"  # behind or before a conversation in a batch: no end of a turn
 ROLES = ("system", "user", "assistant")
 MODES = ("assistant_only", "qwen_official")
 DEFAULT_SYSTEM = "You are a helpful assistant."

@@ -55,3 +55,9 @@ def whiten(x: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"], shift_mean: bool 
     variance = (x - mean).where(mask, 0.0).square().sum() / count
     white = (x - mean) * torch.rsqrt(variance + 1e-8) + (0.0 if shift_mean else mean)
     return white.where(mask, 0.0)
+
+
+def explained_variance(returns: Float[Tensor, "B T"], values: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> float:
+    """1 − var(R − V) / var(R): 1 for a critic that knows all returns, 0 for one that says the same everywhere."""
+    returns, values = returns[mask], values[mask]
+    return (1 - (returns - values).var() / returns.var().clamp(min=1e-8)).item()

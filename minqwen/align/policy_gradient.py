@@ -14,7 +14,7 @@ def policy_gradient_loss(
     logp: Float[Tensor, "B T"], advantages: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]
 ) -> Float[Tensor, ""]:
     """−mean log π(a|s) · A over the actions where mask is True; its gradient is −mean A ∇log π."""
-    return -_mean(logp.where(mask, 0.0) * advantages.detach().where(mask, 0.0), mask)
+    return -averages.mean_over(logp.where(mask, 0.0) * advantages.detach().where(mask, 0.0), mask)
 
 
 def entropy(logits: Float[Tensor, "*batch V"]) -> Float[Tensor, "*batch"]:
@@ -34,10 +34,6 @@ def a2c_loss(
     entropy_weight: float = 0.0,
 ) -> Float[Tensor, ""]:
     """−mean log π · A + c_v ½ mean (V − R)² − c_e mean H: actor, critic, and what keeps the actor from certainty."""
-    critic = _mean((values - returns.detach()).square(), mask) / 2
+    critic = averages.mean_over((values - returns.detach()).square(), mask) / 2
     actor = policy_gradient_loss(logp, advantages, mask)
-    return actor + value_weight * critic - entropy_weight * _mean(entropies, mask)
-
-
-def _mean(values: Tensor, mask: Tensor) -> Tensor:
-    return averages.masked_mean(values.flatten(), mask.flatten())
+    return actor + value_weight * critic - entropy_weight * averages.mean_over(entropies, mask)

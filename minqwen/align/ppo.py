@@ -38,9 +38,9 @@ def ppo_clip_loss(
     ratio, advantages = log_ratio.exp(), advantages.detach().where(mask, 0.0)
     free, clipped = ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages
     with torch.no_grad():
-        clip_share = _mean((clipped < free).to(ratio.dtype), mask)
-        kl = _mean(ratio - 1 - log_ratio, mask)
-    return PPOLoss(-_mean(torch.minimum(free, clipped), mask), clip_share, kl)
+        clip_share = averages.mean_over((clipped < free).to(ratio.dtype), mask)
+        kl = averages.mean_over(ratio - 1 - log_ratio, mask)
+    return PPOLoss(-averages.mean_over(torch.minimum(free, clipped), mask), clip_share, kl)
 
 
 def value_clip_loss(
@@ -56,7 +56,7 @@ def value_clip_loss(
     returns, values_old = returns.detach(), values_old.detach()
     near = values_old + (values - values_old).clamp(-clip, clip)
     worse = torch.maximum((values - returns).square(), (near - returns).square())
-    return _mean(worse, mask) / 2
+    return averages.mean_over(worse, mask) / 2
 
 
 def kl_estimate(
@@ -70,7 +70,3 @@ def kl_estimate(
         raise ValueError(f"kind={kind!r} is unknown; choose one of {KINDS}")
     d = logp - logp_ref
     return {"k1": d, "k2": d.square() / 2, "k3": torch.expm1(-d) + d}[kind]
-
-
-def _mean(values: Tensor, mask: Tensor) -> Tensor:
-    return averages.masked_mean(values.flatten(), mask.flatten())

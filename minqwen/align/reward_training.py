@@ -16,8 +16,6 @@ from minqwen.align.preference import Comparison
 from minqwen.model import schedule, training
 from minqwen.tokenizer import Tokenizer
 
-PAD = "<|endoftext|>"
-
 
 class Texts(NamedTuple):
     """Texts of unequal length in one batch; is_token is False on padding."""
@@ -44,7 +42,7 @@ def conversation(question: str, answer: str, tokenizer: Tokenizer) -> list[int]:
 
 def pad(rows: Sequence[Sequence[int]], tokenizer: Tokenizer) -> Texts:
     """On the right, with <|endoftext|>."""
-    pad, end = tokenizer.control_ids[PAD], tokenizer.control_ids[chatml.END]
+    pad, end = tokenizer.control_ids[chatml.PAD], tokenizer.control_ids[chatml.END]
     if pad == end:
         raise ValueError(f"padding and end token are both {pad}, so no end could be told; give the tokenizer two")
     longest = max(map(len, rows))

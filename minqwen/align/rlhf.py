@@ -163,7 +163,7 @@ def _measured(batch: Batch) -> dict[str, float]:
         "surprise": -batch.logp[mask].mean().item(),
         "ended": rolled.ended.double().mean().item(),
         "length": mask.sum(dim=-1).double().mean().item(),
-        "explained": 1 - ((batch.returns - batch.values)[mask].var() / batch.returns[mask].var()).item(),
+        "explained": gae.explained_variance(batch.returns, batch.values, mask),
     }
 
 

@@ -16,7 +16,6 @@ from minqwen.align import chatml
 from minqwen.model import loss, schedule, training
 from minqwen.tokenizer import Tokenizer
 
-PAD = "<|endoftext|>"
 Conversation = Sequence[chatml.Message]
 
 
@@ -54,7 +53,7 @@ def pack(
         if len(rows[-1]) + len(ids) > length:
             rows.append([])
         rows[-1] += zip(ids, chatml.loss_mask(messages, tokenizer, mode), [number] * len(ids))
-    pad = (tokenizer.control_ids[PAD], False, 0)
+    pad = (tokenizer.control_ids[chatml.PAD], False, 0)
     columns = torch.tensor([[list(cell) for cell in row + [pad] * (length - len(row))] for row in rows])
     return Windows(columns[..., 0], columns[..., 1].bool(), columns[..., 2])
 

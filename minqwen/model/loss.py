@@ -15,6 +15,11 @@ def masked_mean(values: Float[Tensor, "*batch T"], mask: Bool[Tensor, "*batch T"
     return kept.sum(dim=-1) / mask.sum(dim=-1).clamp(min=1)
 
 
+def mean_over(values: Float[Tensor, "*batch T"], mask: Bool[Tensor, "*batch T"]) -> Float[Tensor, ""]:
+    """Σ values / count over all positions of all rows where mask is True; 0 without any."""
+    return masked_mean(values.flatten(), mask.flatten())
+
+
 def next_token_loss(
     logits: Float[Tensor, "B T V"], targets: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"] | None = None
 ) -> Float[Tensor, ""]:
@@ -26,4 +31,4 @@ def next_token_loss(
     nll = -logp.gather(-1, targets[..., None]).squeeze(-1)
     if mask is None:
         return nll.mean()
-    return masked_mean(nll.flatten(), mask.flatten())
+    return mean_over(nll, mask)

@@ -82,5 +82,6 @@ def explore(plot: Callable[..., Any], **controls: Any) -> Explorer:
     }
     for name, widget in widgets.items():
         widget.description = widget.description or name.replace("_", " ")
+        widget.style.description_width = "initial"  # else long names are cut off
         widget.continuous_update = False  # a drag would queue up pictures
     return Explorer(plot, widgets)

@@ -97,7 +97,7 @@ for limit in (None, 150, 100):
 r"""
 ## 10.2 What a user types is text
 
-**Why.** What if a user types `<|im_end|>` and goes on as the system? A control token is an *id*, and `Tokenizer.encode` never gives it for text. The forged one becomes ten harmless tokens:
+**Why.** What if a user types `<|im_end|>` and goes on as the system? A control token is an *id*, and `Tokenizer.encode` never gives it for text. The forged one becomes tokens of plain text:
 """
 
 # %% id="no-injection"
@@ -363,7 +363,7 @@ plt.show()
 
 # %% [markdown]
 r"""
-**What you should see**: quatrains are well-formed from the first mark on. Copying takes thousands of steps. Sums are not learned before the second stage, in which each of them stood eight times: form is cheap, an algorithm is not.
+**What you should see**: quatrains are well-formed from the first mark on. Copying takes thousands of steps. Sums are not learned before the second stage, in which each of them stood eight times; when that stage begins, at the full rate again, copying dips. Form is cheap, an algorithm is not.
 """
 
 # %% id="shipped-marks"
@@ -603,14 +603,14 @@ r"""
 * **Conversations that people wrote**, many styles, several turns, and **safety data** (section 3.1.1): we have no people, and nothing that a 4-million-parameter model could say would harm.
 * **Table 5**: MMLU, C-Eval, GSM8K, HumanEval and BBH, zero-shot and few-shot.
 * **SFT in several stages for code** (4.2).
-* **Dropout 0.1**: our model reads each example about once.
+* **Dropout 0.1**: ours has none, though it reads every example more than four times; what dropout would do was not tried.
 
 ## Summary · 小结
 
 1. ChatML marks who speaks by tokens that no text can become. · ChatML 用任何文本都变不成的控制词元标明说话者。
 2. Only answers, and where they end, are learned. · 只学习回答，以及回答在哪里结束。
 3. The loss is a mean over learned tokens: padding and packing change nothing. · 损失是对所学词元的平均；填充与拼接不改变它。
-4. Form is learned in seconds, algorithms in hours. · 形式几秒就学会，算法要几小时。
+4. Form is learned in seconds; copying, sorting and sums take most of an hour here. · 形式几秒就学会；抄写、排序和加法在这里要将近一小时。
 5. Fine-tuning forgets; mixing in old text buys some back. · 微调会遗忘；混入旧文本可以挽回一部分。
 
 **Your prediction**: form first, then counting; copying takes thousands of steps (section 10.7).

@@ -85,7 +85,7 @@ the angles of each one's last token, `(N, 2)`. `rope.rope_angles` works and is n
 With one base for all texts every test passed. With dynamic NTK the first text of a length is read well, and later
 ones are not always.
 
-Write `fixed(lengths, bases)`, which still makes no table twice, and set `cause` to the letter of the cause:
+Write `fixed(lengths, bases)`, which gives every text its right angles, and set `cause` to the letter of the cause:
 
 {parts.listed(_CAUSES)}
 """,

@@ -118,6 +118,11 @@ For example, `[{"role": "user", "content": "Hi"}]` becomes the ids of
             "START and END are spelled out as text; take the control tokens' own ids.",
             (f"tokenizer.control_ids[token] for token in {_TOKENS}", f"tokenizer.encode(t)[0] for t in {_TOKENS}"),
         ),
+        "as_text": _wrong(
+            "START and END are encoded as text, letter by letter; take their ids from tokenizer.control_ids.",
+            (f"start, {_ROLE}", f'*tokenizer.encode("<|im_start|>"), {_ROLE}'),
+            (f"{_CONTENT}, end,", f'{_CONTENT}, *tokenizer.encode("<|im_end|>"),'),
+        ),
         "exchanged": _wrong("START and END are exchanged.", (_TOKENS, '("<|im_end|>", "<|im_start|>")')),
         "no_default": _wrong(
             "the default system message is missing; it comes first where there is none.",

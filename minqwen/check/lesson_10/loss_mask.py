@@ -131,6 +131,11 @@ For example, with `S` for START, `E` for END and one token for each word, `assis
             "the START before an answer is learned; `assistant_only` begins after the newline.",
             ("[official] + [False]", "[official or answers] + [False]"),
         ),
+        "whole_message": _wrong(
+            "the whole message of the assistant is learned, from START to the newline; learn its content and END.",
+            (_HEAD, '[official or answers] + [answers] * len(tokenizer.encode(message["role"] + "\\n"))'),
+            (_TAIL, "[answers or official] * 2"),
+        ),
         "user_learned": _wrong(
             "what the user says is learned too.", (_IS_ANSWER, 'answers = message["role"] != "system"')
         ),

@@ -10,8 +10,9 @@ EXERCISE = exercise.Explain(
     title="Which epoch to keep",
     formula="3",
     statement="""\
-A small model is fine-tuned on 500 poems, five times through. After each epoch its loss is measured, in nats a token of
-the answers, and its greedy answers to the **training** titles are compared with the poems themselves.
+Suppose (these numbers are made up) that a small model is fine-tuned on 500 poems, five times through. After each epoch
+its loss is measured, in nats a token of the answers, and its greedy answers to the **training** titles are compared
+with the poems themselves.
 
 | after epoch | 1 | 2 | 3 | 4 | 5 |
 | --- | --- | --- | --- | --- | --- |

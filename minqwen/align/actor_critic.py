@@ -79,7 +79,7 @@ def losses(judged: Judged, batch: Batch, settings: Settings) -> Losses:
     """PPO's clipped loss + c_v · value loss − c_e · mean entropy."""
     policy = ppo.ppo_clip_loss(judged.logp, batch.logp, batch.advantages, batch.mask, settings.clip)
     value = ppo.value_clip_loss(judged.values, batch.values, batch.returns, batch.mask, settings.value_clip)
-    entropy = averages.masked_mean(judged.entropy.flatten(), batch.mask.flatten())
+    entropy = averages.mean_over(judged.entropy, batch.mask)
     whole = policy.loss + settings.value_weight * value - settings.entropy_weight * entropy
     return Losses(whole, policy.loss, value, entropy, policy.clip_share, policy.kl)
 
@@ -108,13 +108,8 @@ def update(
             optimizer.step()
             seen.append(torch.stack(found[2:]).detach())
     value, entropy, clip_share, kl = torch.stack(seen).mean(dim=0).tolist()
-    return Gauges(clip_share, kl, entropy, value, explained_variance(batch), first)
-
-
-def explained_variance(batch: Batch) -> float:
-    """1 − var(R − V) / var(R): 1 for a critic that knows all returns, 0 for one that says the same everywhere."""
-    returns, values = batch.returns[batch.mask], batch.values[batch.mask]
-    return (1 - (returns - values).var() / returns.var().clamp(min=1e-8)).item()
+    explained = gae.explained_variance(batch.returns, batch.values, batch.mask)
+    return Gauges(clip_share, kl, entropy, value, explained, first)
 
 
 def adam(parameters: Iterable[nn.Parameter], rate: float) -> torch.optim.Adam:
