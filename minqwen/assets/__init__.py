@@ -8,6 +8,12 @@ TINY_QWEN = Path(__file__).parent / "tiny-qwen"
 TINY_QWEN_SFT = Path(__file__).parent / "tiny-qwen-sft"
 """The tiny Qwen after supervised fine-tuning on the tasks of `minqwen.align.tasks`, with its tokenizer."""
 
+TINY_QWEN_REWARD = Path(__file__).parent / "tiny-qwen-reward"
+"""The reward model of poems, `align.reward.RewardModel`, with its tokenizer."""
+
+PREFERENCES = Path(__file__).parent / "preferences"
+"""Poems on a title with their gold scores, four a line: train.jsonl, held_out.jsonl."""
+
 NUMBER_WRITER = Path(__file__).parent / "transformer-2017"
 """The Transformer of 2017 that writes numbers as 12, twelve and 十二: config.json, model.safetensors."""
 
