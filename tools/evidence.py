@@ -18,6 +18,7 @@ import ablations
 import assets
 import continued
 import formats
+import judge_evidence
 import lengths
 import pretrain
 import reinforcement
@@ -100,6 +101,16 @@ EXPERIMENTS = {
         hours=0.15,
         prepare=lambda recipe: None,
         measure=reinforcement.measure_cartpole,
+    ),
+    "reward": Experiment(
+        question="What do many noisy pairs, and few clean ones, teach a reward model?",
+        variants=judge_evidence.VARIANTS,
+        recipe=judge_evidence.RECIPE,
+        seeds=5,
+        hours=0.45,
+        prepare=judge_evidence.prepare,
+        measure=judge_evidence.measure,
+        reads=("preferences/train.jsonl", "preferences/held_out.jsonl", "tiny-qwen-sft/model.safetensors"),
     ),
 }
 

@@ -45,21 +45,17 @@ class Comparison:
     gap: int | float
 
 
-def pairs_from_scores(scores: Sequence[int | float | None]) -> list[tuple[int, int]]:
-    """(better, worse) for every two answers of different scores; ties, and answers without a score, give none.
-
-    In order of the places of the two: of (0, 1), (0, 2), (1, 2), … each stands where its pair does, better first.
-    """
+def pairs_from_scores(scores: Sequence[int | float | None]) -> set[tuple[int, int]]:
+    """(better, worse) for every two answers of which one scored more; one that nobody judged is in none."""
     judged = [(at, score) for at, score in enumerate(scores) if score is not None]
-    both = [(a, b) for number, a in enumerate(judged) for b in judged[number + 1 :]]
-    return [(i, j) if first > second else (j, i) for (i, first), (j, second) in both if first != second]
+    return {(i, j) for i, a in judged for j, b in judged if a > b}
 
 
 def comparisons(scored: Sequence[Scored], least: int | float = 0.0) -> list[Comparison]:
     """All pairs of all questions whose scores differ by `least` or more; a text against itself is none."""
     found = []
     for each in scored:
-        for better, worse in pairs_from_scores(each.scores):
+        for better, worse in sorted(pairs_from_scores(each.scores)):
             gap = each.scores[better] - each.scores[worse]
             if gap >= least and each.answers[better] != each.answers[worse]:
                 found.append(Comparison(each.question, each.answers[better], each.answers[worse], gap))

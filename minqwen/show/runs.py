@@ -25,21 +25,21 @@ class Log(NamedTuple):
         """What all runs took together, on one core."""
         return sum(record.get("seconds", 0.0) for record in self.records) / 3600
 
-    def at(self, step: int, value: Callable[[Record], float]) -> dict[str, list[float]]:
+    def at(self, step: int | str, value: Callable[[Record], float]) -> dict[str, list[float]]:
         """`value` of each variant's records at this step, in the order of the seeds."""
         chosen = sorted((r for r in self.records if r["step"] == step), key=lambda record: record["seed"])
         return {name: [value(r) for r in chosen if r["variant"] == name] for name in self.about["variants"]}
 
     def against(
-        self, base: str, step: int, value: Callable[[Record], float], level: float = 0.95
+        self, base: str, step: int | str, value: Callable[[Record], float], level: float = 0.95
     ) -> dict[str, "Interval"]:
         """`paired_difference` to the base of every other variant at this step: above zero, `value` is larger."""
         found = self.at(step, value)
         return {name: paired_difference(found[name], found[base], level) for name in found if name != base}
 
     @property
-    def steps(self) -> list[int]:
-        """The steps that were evaluated."""
+    def steps(self) -> list[int] | list[str]:
+        """The steps, or the stages by name, that were evaluated."""
         return sorted({record["step"] for record in self.records})
 
 

@@ -1,0 +1,1 @@
+"""The exercises of lesson 11, preferences and the reward model."""
