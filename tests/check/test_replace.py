@@ -1,11 +1,12 @@
 """`using`. Oracle: the library itself, inside and outside of the block."""
 
 import contextlib
+import dataclasses
 
 import pytest
 import torch
 
-from minqwen.align import sft
+from minqwen.align import preference, reward, reward_training, sft
 from minqwen.check import EXERCISES, check, using
 from minqwen.model import Qwen, QwenConfig, attention, flash, generate, rope, training, transformer
 from minqwen.model.long_context import LongContext
@@ -48,6 +49,9 @@ def test_model_tokenizer_and_trainer_run_on_the_functions_that_say_so_and_on_no_
         tokenizer = bpe.train_bpe("a a", 273)
         tokenizer.encode("a")
         sft.pack([[{"role": "user", "content": "a"}, {"role": "assistant", "content": "a"}]], tokenizer, 128)
+        pair = preference.Comparison("a", "a", "b", 1)
+        judge = reward.RewardModel(Qwen(dataclasses.replace(model.config, vocab_size=tokenizer.vocab_size)))
+        next(reward_training.train(judge, [pair], tokenizer))
 
 
 def test_the_model_runs_on_the_learners_function_inside_the_block_only(model):
