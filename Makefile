@@ -23,7 +23,7 @@ bench: ## speed and memory beside peers, into benchmarks/RESULTS*.md; some minut
 	$(PYTHON) benchmarks/cleaning.py
 	$(PYTHON) benchmarks/flash.py
 	$(PYTHON) benchmarks/growth.py
-	$(PYTHON) benchmarks/alignment.py
+	$(PYTHON) benchmarks/aligning.py
 
 assets: ## corpus, vocabularies, checkpoint; each step says how long it takes before it starts
 	$(PYTHON) tools/assets.py corpus

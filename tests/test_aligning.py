@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-import alignment
+import aligning
 import fine_tuning
 from minqwen.align import sft
 
@@ -53,7 +53,7 @@ def test_a_round_is_the_sum_of_its_steps_and_the_first_is_left_out():
 
 
 def test_the_results_have_every_table_and_say_where_they_were_measured():
-    head, *sections = alignment.RESULTS.read_text(encoding="utf-8").split("\n## ")
+    head, *sections = aligning.RESULTS.read_text(encoding="utf-8").split("\n## ")
     assert re.search(r"\w+ on \S+( with [\w, -]+)?, \d+ cores; OMP_NUM_THREADS=1; Python \S+, torch \S+", head)
-    for number, (section, (name, title)) in enumerate(zip(sections, alignment.TITLES.items(), strict=True), start=1):
-        assert section.startswith(f"{number}. {title}\n\n`python benchmarks/alignment.py {name}`\n")
+    for number, (section, (name, title)) in enumerate(zip(sections, aligning.TITLES.items(), strict=True), start=1):
+        assert section.startswith(f"{number}. {title}\n\n`python benchmarks/aligning.py {name}`\n")

@@ -1,7 +1,7 @@
 """Measures fine-tuning beside its peers, into benchmarks/RESULTS_ALIGN.md.
 
-    python benchmarks/alignment.py       all tables, into RESULTS_ALIGN.md; about two minutes
-    python benchmarks/alignment.py sft   one table, printed only
+    python benchmarks/aligning.py       all tables, into RESULTS_ALIGN.md; about two minutes
+    python benchmarks/aligning.py sft   one table, printed only
 
 OMP_NUM_THREADS says how many threads both sides get; without it, one. Needs the packages of the extra `dev`.
 """
@@ -34,7 +34,7 @@ def measure(name: str) -> Table:
 def main(names: list[str]) -> None:
     """The named tables, or all of them into RESULTS_ALIGN.md."""
     packages = ("torch", "transformers", "accelerate")
-    Report("alignment.py", RESULTS, INTRODUCTION, TITLES, measure, packages).write(names, run.prepare)
+    Report("aligning.py", RESULTS, INTRODUCTION, TITLES, measure, packages).write(names, run.prepare)
 
 
 if __name__ == "__main__":
