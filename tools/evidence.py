@@ -102,6 +102,15 @@ EXPERIMENTS = {
         prepare=lambda recipe: None,
         measure=reinforcement.measure_cartpole,
     ),
+    "random_walks": Experiment(
+        question="Does PPO teach a small Qwen that imitates random walks to walk the shortest way?",
+        variants=reinforcement.RANDOM_WALKS_VARIANTS,
+        recipe=reinforcement.RANDOM_WALKS,
+        seeds=reinforcement.RANDOM_WALKS["seeds"],
+        hours=0.15,
+        prepare=reinforcement.prepare_walks,
+        measure=reinforcement.measure_walks,
+    ),
     "reward": Experiment(
         question="What do many noisy pairs, and few clean ones, teach a reward model?",
         variants=judge_evidence.VARIANTS,

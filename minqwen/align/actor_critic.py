@@ -78,6 +78,7 @@ class Gauges(NamedTuple):
 def losses(judged: Judged, batch: Batch, settings: Settings) -> Losses:
     """PPO's clipped loss + c_v · value loss − c_e · mean entropy."""
     policy = ppo.ppo_clip_loss(judged.logp, batch.logp, batch.advantages, batch.mask, settings.clip)
+    policy = ppo.PPOLoss(*policy)  # a learner's function may give a plain tuple
     value = ppo.value_clip_loss(judged.values, batch.values, batch.returns, batch.mask, settings.value_clip)
     entropy = averages.mean_over(judged.entropy, batch.mask)
     whole = policy.loss + settings.value_weight * value - settings.entropy_weight * entropy

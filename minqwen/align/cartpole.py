@@ -104,8 +104,8 @@ def experience(agent: Agent, rollout: Rollout, method: Method) -> Batch:
     if not method.has_critic:
         values, to_come = torch.zeros_like(values), torch.zeros_like(to_come)
     rewards = rollout.rewards + method.gamma * to_come.where(rollout.cut, 0.0)
-    found = gae.gae(rewards, values, method.gamma, method.lam, rollout.mask)
-    columns = (rollout.actions, judged.logp, values, found.advantages, found.returns, rollout.mask)
+    advantages, returns = gae.gae(rewards, values, method.gamma, method.lam, rollout.mask)
+    columns = (rollout.actions, judged.logp, values, advantages, returns, rollout.mask)
     actions, logp, values, advantages, returns, mask = (column.flatten()[:, None] for column in columns)
     return Batch(rollout.observations.flatten(0, 1)[:, None], actions, logp, values, advantages, returns, mask)
 

@@ -94,7 +94,8 @@ def policy_loss(model: Qwen, batch: Batch, clip: float, temperature: float) -> t
     mask = batch.rollout.is_answer
     logp = rollout.answer_logp(model, batch.rollout, temperature)
     ratio = (logp.detach() - batch.logp).where(mask, 0.0).abs().max().item()
-    return ppo.ppo_clip_loss(logp, batch.logp, batch.advantages, mask, clip), ratio
+    found = ppo.ppo_clip_loss(logp, batch.logp, batch.advantages, mask, clip)
+    return ppo.PPOLoss(*found), ratio  # a learner's function may give a plain tuple
 
 
 def _pretraining_loss(model: Qwen, windows: Iterator[Tensor] | None, weight: float) -> Float[Tensor, ""]:
