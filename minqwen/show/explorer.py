@@ -6,6 +6,7 @@ controls are ipywidgets, named and reachable by keyboard.
 
 import html
 import inspect
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,9 @@ from IPython.display import DisplayHandle, display
 from ipywidgets import HTML, HBox, Layout, ValueWidget, VBox, Widget, interactive
 
 from minqwen.show import figure
+
+# JupyterLab handles controls in threads beside that of the cells, and pyplot knows one figure at a time.
+_ONE_AT_A_TIME = threading.RLock()
 
 
 class Explorer:
@@ -38,19 +42,24 @@ class Explorer:
 
     def _on_change(self, change: Any) -> None:
         """Draw anew; a mistake becomes a sentence under the controls, and the last good picture stays."""
-        if self._drawing:  # a control that was set while drawing, such as a token of a new sentence
-            return
-        self._drawing = True
-        try:
-            self._draw()
-            self.message.value = ""
-        except Exception as error:  # nobody would see a traceback: there is no cell that it belongs to
-            name = "" if type(error) is ValueError else f"{type(error).__name__}: "
-            self.message.value = f'<p role="alert" style="color:#b3261e">✗ {html.escape(name + str(error))}</p>'
-        finally:
-            self._drawing = False
+        with _ONE_AT_A_TIME:
+            if self._drawing:  # a control that was set while drawing, such as a token of a new sentence
+                return
+            self._drawing = True
+            try:
+                self._draw()
+                self.message.value = ""
+            except Exception as error:  # nobody would see a traceback: there is no cell that it belongs to
+                name = "" if type(error) is ValueError else f"{type(error).__name__}: "
+                self.message.value = f'<p role="alert" style="color:#b3261e">✗ {html.escape(name + str(error))}</p>'
+            finally:
+                self._drawing = False
 
     def _draw(self) -> None:
+        with _ONE_AT_A_TIME:
+            self._draw_alone()
+
+    def _draw_alone(self) -> None:
         others = set(plt.get_fignums())
         try:
             self.result = self._plot(**{name: control.value for name, control in self.controls.items()})

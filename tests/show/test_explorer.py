@@ -1,5 +1,9 @@
 """Widgets driven without a browser: set `.value`, read `.result` and the picture. Oracle: the plot function itself."""
 
+import threading
+import time
+from collections.abc import Callable
+
 import matplotlib.pyplot as plt
 import pytest
 from ipywidgets import FloatLogSlider, Text
@@ -62,6 +66,31 @@ def test_only_its_own_figure_is_closed(w):
     w.a.value = 5
     w.a.value = 7
     assert [plt.figure(number) for number in plt.get_fignums()] == [mine]
+
+
+def test_controls_of_two_explorers_that_move_at_once_draw_each_its_own_picture():
+    def slowly(name: str) -> Callable[..., int]:
+        def plot(n: int = 0) -> int:
+            show.bars([n + 1.0], [name], title=name, x="n")
+            time.sleep(0.02)  # between its figure and the end of the plot the other one draws
+            plt.gca().set_xlim(0, n + 2)
+            return n
+
+        return plot
+
+    both = [show.explore(slowly(name), n=(0, 20)) for name in ("left", "right")]
+
+    def move(each: explorer.Explorer) -> None:
+        for n in range(1, 6):
+            each.n.value = n
+
+    threads = [threading.Thread(target=move, args=(each,)) for each in (*both, *both)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [(each.result, each.picture.alt) for each in both] == [(5, "Bars, n: left"), (5, "Bars, n: right")]
+    assert all(each.message.value == "" for each in both) and not plt.get_fignums()
 
 
 def test_displaying_shows_controls_and_picture_and_updates_in_place(w, monkeypatch):
