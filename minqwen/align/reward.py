@@ -71,6 +71,18 @@ class RewardModel(nn.Module):
         return last_value(values, torch.ones_like(ids, dtype=torch.bool) if is_token is None else is_token)
 
     @torch.no_grad()
+    def value_model(self) -> "RewardModel":
+        """A copy that foretells 0 everywhere, from which a value model starts.
+
+        The judge's head was read at end tokens only; at the others it says something, but nothing about what follows.
+        """
+        copied = copy.deepcopy(self)
+        for tensor in (copied.score.weight, copied.score.bias, copied.bias):
+            tensor.zero_()
+        copied.gain.fill_(1.0)
+        return copied
+
+    @torch.no_grad()
     def normalise(self, scores: Float[Tensor, " N"]) -> None:
         """From now on the answers that scored `scores` have mean 0 and deviation 1: score → (score − mean) / deviation.
 

@@ -81,7 +81,7 @@ class RLHF:
                 f"end and padding are both {end_id}, so ends would be masked away; give padding another id"
             )
         if value is score:
-            raise ValueError("the value model would train the reward with itself; give value=copy.deepcopy(reward)")
+            raise ValueError("the value model would train the reward with itself; give value=reward.value_model()")
         self.policy, self.value, self.score = policy.eval(), value.eval(), score
         self.reference = copy.deepcopy(policy).requires_grad_(False)
         self.settings, self.sampling = settings or Settings(), sampling or Sampling()
