@@ -36,7 +36,7 @@ processor spent on the process.
 
 {machine}
 """
-SETTINGS = rlhf.Settings(value_only=0)
+SETTINGS = rlhf.Settings(value_only=0, policy_rate=6e-4)
 SAMPLING = rollout.Sampling(answers=1, max_new_tokens=32, temperature=1.0, top_p=1.0)
 
 

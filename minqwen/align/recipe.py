@@ -19,7 +19,7 @@ class Settings:
     value_only: int = 2  # iterations in which the policy waits for the value model
     minibatches: int = 4
     epochs: int = 1
-    policy_rate: float = 9e-4
+    policy_rate: float = 8e-4
     value_rate: float = 1e-3
     ptx: float = 0.0  # weight of the loss on pre-training text
     max_kl: float = 100.0  # nats an answer, beyond which the run ends

@@ -299,7 +299,7 @@ def test_a_padding_that_is_the_end_is_refused():
 
 def test_a_value_model_that_is_the_reward_is_refused():
     policy, value = models()
-    with pytest.raises(ValueError, match="deepcopy"):
+    with pytest.raises(ValueError, match="value_model"):
         RLHF(policy, value, value, END, PAD)
 
 
