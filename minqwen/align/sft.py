@@ -40,11 +40,19 @@ def pack(
     conversations: Sequence[Conversation], tokenizer: Tokenizer, length: int, mode: str = "assistant_only"
 ) -> Windows:
     """The conversations in their order, each into the window that was begun last, or into a new one; none is cut."""
-    if not conversations:
+    encoded = [
+        (chatml.encode_chat(messages, tokenizer), chatml.loss_mask(messages, tokenizer, mode))
+        for messages in conversations
+    ]
+    return lay_out(encoded, tokenizer, length)
+
+
+def lay_out(encoded: Sequence[tuple[list[int], list[bool]]], tokenizer: Tokenizer, length: int) -> Windows:
+    """The same for conversations as ids, each with what of it is learned."""
+    if not encoded:
         raise ValueError("there is no conversation to pack; give at least one")
     rows: list[list[tuple[int, bool, int]]] = [[]]
-    for number, messages in enumerate(conversations, start=1):
-        ids = chatml.encode_chat(messages, tokenizer)
+    for number, (ids, learned) in enumerate(encoded, start=1):
         if len(ids) > length:
             raise ValueError(
                 f"conversation {number - 1} has {len(ids)} tokens, more than the window of {length}, and cut short it "
@@ -52,7 +60,7 @@ def pack(
             )
         if len(rows[-1]) + len(ids) > length:
             rows.append([])
-        rows[-1] += zip(ids, chatml.loss_mask(messages, tokenizer, mode), [number] * len(ids))
+        rows[-1] += zip(ids, learned, [number] * len(ids))
     pad = (tokenizer.control_ids[chatml.PAD], False, 0)
     columns = torch.tensor([[list(cell) for cell in row + [pad] * (length - len(row))] for row in rows])
     return Windows(columns[..., 0], columns[..., 1].bool(), columns[..., 2])

@@ -44,7 +44,7 @@ BRIEF_LAYOUT = "{paragraphs}\n\nTools: {names}\n\nQuestion: {question}"
 
 
 class Call(NamedTuple):
-    """What the model wants of a tool, as it wrote it."""
+    """What the model wants of a tool, as it wrote it; without a name it wants nothing."""
 
     name: str
     arguments: str
@@ -78,8 +78,8 @@ def react_prompt(tools: Sequence[Tool], question: str, brief: bool = False) -> s
     return layout.format(paragraphs=paragraphs, names=",".join(names), question=question)
 
 
-def parse_react(text: str) -> Call | None:
-    """The last call in `text`: what stands between `Action:`, `Action Input:` and `Observation:`, or None.
+def parse_react(text: str) -> Call:
+    """The last call in `text`: what stands between `Action:`, `Action Input:` and `Observation:`; else two empty texts.
 
     Each label counts at the beginning of a line, and its last place counts. A missing `Observation:` is taken to stand
     at the end, for there the model was stopped. The three must come in this order.
@@ -88,7 +88,7 @@ def parse_react(text: str) -> Call | None:
     if seen < given:
         seen = len(text)
     if not 0 <= action < given < seen:
-        return None
+        return Call("", "")
     return Call(text[action + len(ACTION) : given].strip(), text[given + len(INPUT) : seen].strip())
 
 
@@ -119,7 +119,7 @@ def run_react(
         said = generate(prompt, written).partition(OBSERVATION)[0]
         yield Event("model", said)
         wanted = parse_react("\n" + said)
-        if wanted is None:
+        if not wanted.name:
             answer = final_answer("\n" + said)
             reason = "the reply is neither a call of a tool nor a final answer"
             yield Event("stopped", reason) if answer is None else Event("answer", answer)

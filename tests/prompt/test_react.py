@@ -57,12 +57,12 @@ def test_no_tool_and_two_of_one_name_are_refused():
         ),
         pytest.param("\nAction: a\nAction Input: {\n1\n}\nObservation: x", ("a", "{\n1\n}"), id="several lines"),
         pytest.param("\nAction: a\nAction Input:", ("a", ""), id="no arguments"),
-        pytest.param("Action: a\nAction Input: b", None, id="the label begins no line"),
-        pytest.param("I say Action: a and Action Input: b", None, id="labels inside a sentence"),
-        pytest.param("\nAction: a", None, id="no input"),
-        pytest.param("\nAction Input: b\nAction: a", None, id="exchanged"),
-        pytest.param("\nFinal Answer: 3", None, id="an answer"),
-        pytest.param("", None, id="nothing"),
+        pytest.param("Action: a\nAction Input: b", ("", ""), id="the label begins no line"),
+        pytest.param("I say Action: a and Action Input: b", ("", ""), id="labels inside a sentence"),
+        pytest.param("\nAction: a", ("", ""), id="no input"),
+        pytest.param("\nAction Input: b\nAction: a", ("", ""), id="exchanged"),
+        pytest.param("\nFinal Answer: 3", ("", ""), id="an answer"),
+        pytest.param("", ("", ""), id="nothing"),
     ],
 )
 def test_a_reply_is_parsed_as_the_reference_does(text, call):
