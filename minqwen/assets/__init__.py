@@ -14,6 +14,9 @@ TINY_QWEN_REWARD = Path(__file__).parent / "tiny-qwen-reward"
 PREFERENCES = Path(__file__).parent / "preferences"
 """Poems on a title with their gold scores, four a line: train.jsonl, held_out.jsonl."""
 
+TINY_QWEN_RLHF = Path(__file__).parent / "tiny-qwen-rlhf"
+"""The fine-tuned tiny Qwen after RLHF on quatrains against the reward model, with its tokenizer."""
+
 NUMBER_WRITER = Path(__file__).parent / "transformer-2017"
 """The Transformer of 2017 that writes numbers as 12, twelve and 十二: config.json, model.safetensors."""
 
