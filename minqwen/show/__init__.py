@@ -5,6 +5,7 @@ from minqwen.show.attention_view import inspector
 from minqwen.show.band_view import s_curve, s_curve_plot
 from minqwen.show.chat_box import chat_box, transcript
 from minqwen.show.chat_view import chat_mask_painter, chat_mask_plot
+from minqwen.show.clip_view import clip_explorer, clip_plot, four_cases
 from minqwen.show.compression_view import compression_plot
 from minqwen.show.explorer import explore
 from minqwen.show.family import FAMILY, family_table, lineage
@@ -46,6 +47,8 @@ __all__ = [
     "chat_box",
     "chat_mask_painter",
     "chat_mask_plot",
+    "clip_explorer",
+    "clip_plot",
     "compression_plot",
     "contributions",
     "course_map",
@@ -53,6 +56,7 @@ __all__ = [
     "explore",
     "family_table",
     "first_token_score",
+    "four_cases",
     "funnel",
     "gauges",
     "gauges_plot",

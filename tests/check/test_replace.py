@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 import torch
 
-from minqwen.align import preference, reward, reward_training, sft
+from minqwen.align import cartpole, preference, reward, reward_training, sft
 from minqwen.check import EXERCISES, check, using
 from minqwen.model import Qwen, QwenConfig, attention, flash, generate, rope, training, transformer
 from minqwen.model.long_context import LongContext
@@ -52,6 +52,7 @@ def test_model_tokenizer_and_trainer_run_on_the_functions_that_say_so_and_on_no_
         pair = preference.Comparison("a", "a", "b", 1)
         judge = reward.RewardModel(Qwen(dataclasses.replace(model.config, vocab_size=tokenizer.vocab_size)))
         next(reward_training.train(judge, [pair], tokenizer))
+        next(cartpole.train(cartpole.Method(carts=2, steps=4), 1e-3, seed=0))
 
 
 def test_the_model_runs_on_the_learners_function_inside_the_block_only(model):
