@@ -35,6 +35,7 @@ from minqwen.show.sampling_view import sampling_bars, sampling_plot
 from minqwen.show.tables import table
 from minqwen.show.tile_view import tile_explorer, tiles_plot
 from minqwen.show.token_view import token_explorer, tokens_plot
+from minqwen.show.trust_view import trust_region
 
 __all__ = [
     "FAMILY",
@@ -91,5 +92,6 @@ __all__ = [
     "token_explorer",
     "tokens_plot",
     "transcript",
+    "trust_region",
     "wavelengths",
 ]

@@ -453,6 +453,8 @@ Every word is explained where it is first needed; this is the place to look one 
 | supervised fine-tuning (SFT) | 监督微调 | training on questions with good answers | 10 |
 | ChatML | 对话标记格式 | marks who speaks, by tokens that no user can type | 10 |
 | reward model | 奖励模型 | scores an answer as people would | 11 |
+| policy | 策略 | a model that acts: it gives each action, or token, a probability | 12 |
+| advantage | 优势 | how much better an action was than a critic expected | 12 |
 | PPO | 近端策略优化 | improves a policy by small, clipped steps towards reward | 12 |
 | RLHF | 基于人类反馈的强化学习 | training an answering model by such a reward | 13 |
 | KL divergence | KL 散度 | how far two distributions lie apart, in nats | 13 |

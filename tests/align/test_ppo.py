@@ -131,6 +131,24 @@ def test_the_estimators_of_the_divergence():
     assert (ppo.kl_estimate(p, q, "k3") >= 0).all() and (ppo.kl_estimate(p, q, "k1") < 0).any()
 
 
+def test_of_the_estimators_as_a_loss_only_k2_has_the_gradient_of_the_divergence():
+    theta, ref = double(0, 3).requires_grad_(), double(1, 3).log_softmax(-1)
+    logp = theta.log_softmax(-1)
+    drawn = logp.exp().detach()  # the share with which each is drawn: draws have no gradient
+
+    def gradient(loss):
+        return torch.autograd.grad(loss, theta, retain_graph=True)[0]
+
+    true = gradient((logp.exp() * (logp - ref)).sum())
+    found = {kind: gradient((drawn * ppo.kl_estimate(logp, ref, kind)).sum()) for kind in ppo.KINDS}
+    assert_close(found["k2"], true)
+    assert_close(found["k1"], torch.zeros_like(true), atol=1e-12, rtol=0)
+    assert_close(found["k3"], gradient((ref.exp() * (ref - logp)).sum()))  # that of KL(ref ‖ π)
+    in_the_reward = gradient((drawn * ppo.kl_estimate(logp, ref).detach() * logp).sum())
+    assert_close(in_the_reward, true)
+    assert (found["k3"] - true).abs().max() > 0.05
+
+
 def test_k3_keeps_its_digits_near_zero():
     d = torch.tensor([1e-4])
     assert_close(ppo.kl_estimate(d, torch.zeros(1), "k3"), d.square() / 2, rtol=0.02, atol=0)
