@@ -98,8 +98,8 @@ for b in (-2.0, 4.0):
     assert ((shifted.mean(0) - exact).abs() < 4 * shifted.std(0) / len(drawn) ** 0.5).all(), "no bias"
 show.curves(baselines, {"noise": noise}, "A baseline near the mean score has least noise", "baseline b", "variance")
 plt.axvline(mean, color="black", linestyle=":")
-plt.show()
 assert abs(baselines[noise.index(min(noise))] - mean) < 1
+plt.show()
 
 # %% [markdown]
 r"""
@@ -211,8 +211,8 @@ for size in (0.05, 0.1, 0.3):
     kl = -(old.softmax(-1) * moved).sum()
     left[f"KL {kl:.4f} a token"] = [importance.effective_size(sums[:, T - 1]).item() / 4000 for T in lengths]
 show.curves(lengths, left, "What an old sample is worth falls with length", "tokens T", "share left")
-plt.show()
 assert all(row[0] > row[3] > row[5] for row in left.values()) and min(row[-1] for row in left.values()) < 0.2
+plt.show()
 
 # %% [markdown]
 r"""
@@ -237,9 +237,9 @@ step = trpo.trpo_step(gain, kl, start, limit=0.1)
 plain = start + slope / slope.norm() * (step.parameters - start).norm()
 ends = {"TRPO": step.parameters, "gradient": plain}
 show.trust_region(gain, kl, start, ends, 0.1, "The gradient leaves the region, TRPO's step does not", ("mean", "log σ"))
-plt.show()
 print(f"KL of TRPO's step {step.kl:.3f}, of a step of its length along the gradient {kl(plain):.3f}")
 assert step.kl <= 0.1 < kl(plain)
+plt.show()
 
 # %% [markdown]
 r"""
@@ -279,10 +279,10 @@ Its smallest example has four cases, by the signs of A and of the move:
 
 # %% id="four-cases"
 cases = show.four_cases()
-plt.show()
 for (sign, ratio), case in zip([(1, 0.5), (1, 1.5), (-1, 0.5), (-1, 1.5)], cases):
     print(f"A = {sign:+d}, ρ = {ratio}: adds {case.objective:+.1f}, slope {case.slope:+.0f}")
 assert [case.held for case in cases] == [False, True, True, False]
+plt.show()
 
 # %% [markdown]
 r"""
@@ -385,8 +385,8 @@ assert abs(mean["k2"][-1] / truth[-1] - 1) > 0.1, "k2 is biased"
 # %% id="k3-is-quiet-nearby"
 lines = {kind: spread[kind] for kind in ("k1", "k3")}
 show.curves(truth, lines, "k3 is quieter than k1 only near the reference", "true KL", "deviation", True, True)
-plt.show()
 assert spread["k3"][0] < spread["k1"][0] and spread["k3"][-1] > spread["k1"][-1]
+plt.show()
 
 # %% [markdown]
 r"""
@@ -456,9 +456,9 @@ for steps, agent, gauges in cartpole.train(cartpole.METHODS["PPO"], 3e-3, seed=7
     if steps + 1024 > 15_000 * (len(at) + 1):
         at.append(steps), greedy.append(cartpole.greedy_return(agent, 30)), shares.append(gauges.clip_share)
 show.curves(at, {"greedy": greedy}, "The pole stays up", "steps", "mean steps until it falls")
-plt.show()
 print(f"end: {greedy[-1]:.0f} of 500; share clipped {max(shares):.2f} at most")
 assert max(greedy) > 200
+plt.show()
 
 # %% [markdown]
 r"""
@@ -574,9 +574,9 @@ show.curves(
     "iteration of 128 walks",
     "",
 )
-plt.show()
 print(f"drawn walks: {score(imitator):.2f} before, {score(policy):.2f} after; KL {done[-1].kl:.1f} nats a walk")
 assert score(policy) > score(imitator) + 0.2 and max(each.ratio for each in done) < 1e-6
+plt.show()
 
 # %% [markdown]
 r"""
