@@ -113,17 +113,17 @@ def main() -> None:
     if arguments.example or not arguments.settings:
         print(EXAMPLE, end="")
         return
-    with parallel.processes() as rank:
-        try:
+    try:
+        with parallel.processes() as rank:
             training = build(arguments.settings)
             bar = tqdm(
                 training, "training", training.recipe.steps, initial=training.step, unit="step", disable=rank > 0
             )
             for step in bar:
                 bar.set_postfix(loss=f"{step.loss:.3f}", refresh=False)
-        except (ValueError, OSError) as error:
-            raise SystemExit(f"error: {error}") from error
-        training.save_model()
+            training.save_model()
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"error: {error}") from error
 
 
 if __name__ == "__main__":

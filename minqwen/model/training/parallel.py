@@ -6,22 +6,38 @@ al. 2023, arXiv:2304.11277). With one process all of this does nothing. Lesson 1
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import timedelta
 
 from jaxtyping import Float, Int
 from torch import Tensor, distributed, nn
 
 KINDS = ("ddp", "fsdp")
+LOST = ("Timed out", "Connection closed", "Connection reset", "Broken pipe")  # gloo's words for it
+
+
+class LostProcessError(ConnectionError):
+    """Another process ended, or did not answer in time; what was saved is whole."""
 
 
 @contextmanager
-def processes() -> Iterator[int]:
-    """This process's number; under `torchrun` they are connected by gloo, which works without a GPU."""
+def processes(limit: timedelta = timedelta(minutes=10)) -> Iterator[int]:
+    """This process's number; under `torchrun` they are connected by gloo, which works without a GPU.
+
+    `limit` is how long one waits for another, in any exchange, before it gives up; torch's own half hour is long.
+    """
     if not distributed.is_torchelastic_launched():
         yield 0
         return
-    distributed.init_process_group("gloo")
+    distributed.init_process_group("gloo", timeout=limit)
     try:
         yield rank()
+    except RuntimeError as error:
+        if not any(words in str(error) for words in LOST):
+            raise
+        raise LostProcessError(
+            f"process {rank()} of {count()} lost another one: it ended, or did not answer for {limit} ({error}); "
+            "look for its own message, then start the same command again, which goes on from the last state"
+        ) from error
     finally:
         distributed.destroy_process_group()
 
