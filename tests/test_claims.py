@@ -1,5 +1,6 @@
 """The ledger of claims: complete, and true of what stands in the lessons. Oracle: the report's table of contents."""
 
+import re
 import tomllib
 from collections import Counter
 
@@ -22,7 +23,7 @@ EXECUTED = {
     for number, path in SOURCES.items()
 }
 LESSONS = [f"{each.number:02}" for each in show.lessons((build.ROOT / "README.md").read_text("utf-8"))]
-STATUSES = {"shown", "direction only", "not testable here", "to come"}
+STATUSES = {"shown", "direction only", "no effect seen", "not testable here", "to come"}
 SECTIONS = [
     "1",
     *(f"2.{n}" for n in range(1, 7)),
@@ -55,10 +56,20 @@ def test_a_row_is_to_come_as_long_as_its_lesson_is(row):
 
 @every_row
 def test_what_is_shown_names_a_cell_of_its_lesson_that_was_run(row):
-    if row["status"] in ("shown", "direction only"):
+    if row["status"] in ("shown", "direction only", "no effect seen"):
         assert row["cell"], "name the cell that shows it"
     if row["cell"]:
         assert row["cell"] in WRITTEN[row["lesson"]] & EXECUTED[row["lesson"]]
+
+
+@every_row
+def test_what_was_not_seen_is_said_so_where_it_was_looked_for(row):
+    if row["status"] == "no effect seen":
+        cells = nbformat.read(SOURCES[row["lesson"]].parents[1] / f"{SOURCES[row['lesson']].stem}.ipynb", 4).cells
+        at = next(i for i, cell in enumerate(cells) if cell.id == row["cell"])
+        said = [output.get("text", "") for output in cells[at].outputs]
+        said += [cell.source for cell in cells[at + 1 : at + 2] if cell.cell_type == "markdown"]
+        assert re.search("no effect seen|not seen at this size", " ".join(said))
 
 
 def test_no_claim_stands_twice():

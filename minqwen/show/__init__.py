@@ -9,6 +9,7 @@ from minqwen.show.clip_view import clip_explorer, clip_plot, four_cases
 from minqwen.show.compression_view import compression_plot
 from minqwen.show.explorer import explore
 from minqwen.show.family import FAMILY, family_table, lineage
+from minqwen.show.forecast_view import forecast_plot
 from minqwen.show.funnel_view import funnel
 from minqwen.show.gauges_view import aligner, gauges, gauges_plot
 from minqwen.show.heads import (
@@ -20,6 +21,7 @@ from minqwen.show.heads import (
     previous_token_score,
 )
 from minqwen.show.labeller_view import labeller
+from minqwen.show.ledger_view import claims, ledger, ledger_plot
 from minqwen.show.length_view import length_curves, length_curves_plot
 from minqwen.show.live_view import live
 from minqwen.show.mask_view import mask_painter, mask_painter_plot
@@ -48,6 +50,7 @@ __all__ = [
     "chat_box",
     "chat_mask_painter",
     "chat_mask_plot",
+    "claims",
     "clip_explorer",
     "clip_plot",
     "compression_plot",
@@ -57,6 +60,7 @@ __all__ = [
     "explore",
     "family_table",
     "first_token_score",
+    "forecast_plot",
     "four_cases",
     "funnel",
     "gauges",
@@ -66,6 +70,8 @@ __all__ = [
     "inspector",
     "intervals",
     "labeller",
+    "ledger",
+    "ledger_plot",
     "length_curves",
     "length_curves_plot",
     "lessons",
