@@ -133,6 +133,20 @@ print(f"{steps:,} steps of CartPole on your advantages, mean entropy {gauges.ent
 
 # %% [markdown]
 r"""
+Unrolled, A is a sum: $A_t=\sum_k(\gamma\lambda)^k\delta_{t+k}$. Four rewards and a critic by that sum, and by the library:
+"""
+
+# %% id="gae-by-its-sum"
+r, v, whole = [0.0, 0.0, 0.0, 1.0], [0.1, 0.3, 0.2, 0.6], torch.ones(1, 4, dtype=torch.bool)
+delta = [r[t] + 0.9 * (v[t + 1] if t < 3 else 0.0) - v[t] for t in range(4)]
+sums = [sum((0.9 * 0.95) ** k * delta[t + k] for k in range(4 - t)) for t in range(4)]
+found = align.gae.gae(torch.tensor([r]), torch.tensor([v]), 0.9, 0.95, whole)
+print("δ", [round(d, 3) for d in delta], "\nA", [round(a, 3) for a in sums])
+assert_close(found.advantages[0], torch.tensor(sums))
+assert_close(found.returns[0], torch.tensor(sums) + torch.tensor(v))
+
+# %% [markdown]
+r"""
 An episode of 30 rewards of 1 with noise, and a critic that is wrong by a constant. What λ costs and buys, over 2,000 such episodes:
 """
 
@@ -296,6 +310,16 @@ show.clip_explorer()
 with using(ppo_clip_loss):
     steps, agent, gauges = next(cartpole.train(cartpole.METHODS["PPO"], 3e-3, seed=0))
 print(f"{steps:,} steps of CartPole on your loss, share clipped {gauges.clip_share:.3f}, KL {gauges.kl:.4f}")
+
+# %% id="clip-by-loops"
+newer, terms, held = logp + 0.4 * torch.randn(2, 3, generator=generator), [], 0
+for b, t in mask.nonzero().tolist():
+    ratio, A = (newer - logp)[b, t].exp().item(), worth[b, t].item()
+    free, bound = ratio * A, min(max(ratio, 0.8), 1.2) * A
+    terms, held = [*terms, -min(free, bound)], held + (bound < free)
+found = ppo.ppo_clip_loss(newer, logp, worth, mask)
+assert_close(found.loss.item(), sum(terms) / len(terms)), assert_close(found.clip_share.item(), held / len(terms))
+print(f"loss {found.loss:.4f}, {held} of {len(terms)} tokens held")
 
 # %% [markdown]
 r"""
