@@ -129,7 +129,7 @@ def _difference(yours: plain.Plain, expected: plain.Plain, axes: tuple[str, ...]
     if expected.type == "set":
         return _of_sets(set(yours.values), set(expected.values))
     if len(yours.values) != len(expected.values):
-        return f"Expected {_entries(len(expected.values))}, yours has {len(yours.values)}."
+        return _of_lengths(yours, expected)
     if expected.parts:
         return _of_tuples(yours, expected, axes)
     places = plain.wrong_places(yours, expected)
@@ -141,10 +141,24 @@ def _difference(yours: plain.Plain, expected: plain.Plain, axes: tuple[str, ...]
     if _number(wanted) != _number(given):
         wanted, given = _number(wanted), _number(given)  # else both in full, so that one sees the difference
     if expected.type == "list":
-        return f"{count} differ, the first at [{at}]: expected {expected.values[at]!r}, yours {yours.values[at]!r}."
+        return f"{count} differ, the first at [{at}]: {_against(yours, expected, at)}."
     if expected.shape is None:
         return f"Expected {wanted}, yours {given}."
     return f"{count} differ, the first at {_index(at, expected.shape)}: expected {wanted}, yours {given}."
+
+
+def _of_lengths(yours: plain.Plain, expected: plain.Plain) -> str:
+    """How many entries, and where they part: what was left out or put in too much stands there."""
+    counts = f"Expected {_entries(len(expected.values))}, yours has {len(yours.values)}"
+    places = plain.wrong_places(yours, expected)
+    if not places:
+        return f"{counts}; as far as both go they agree."
+    return f"{counts}; the first that differs is [{places[0]}]: {_against(yours, expected, places[0])}."
+
+
+def _against(yours: plain.Plain, expected: plain.Plain, at: int) -> str:
+    wanted, given = (repr(x.values[at]) for x in (expected, yours))
+    return f"expected {wanted}, yours {given if len(given) <= WIDTH // 2 else given[: WIDTH // 2] + ' ...)'}"
 
 
 def _of_dicts(yours: dict, expected: dict) -> str:

@@ -358,6 +358,12 @@ begins = [sum(stage["steps"] for stage in stages[:i]) for i in range(len(stages)
 marked = [record for record in log.records if "marks" in record]
 at = [begins[record["stage"]] + record["step"] for record in marked]
 lines = {task: [100 * record["marks"][task] for record in marked] for task in ("quatrain", "count", "copy", "add")}
+packed = [record["windows"] for record in log.records if "windows" in record]
+for number, (stage, windows) in enumerate(zip(stages, packed), start=1):
+    read = stage["steps"] * log.about["batch_size"] / windows
+    print(
+        f"stage {number}: {stage['steps']:,} steps, every window {read:.1f} times; repeated: {stage['times'] or 'none'}"
+    )
 show.curves(at, lines, "Form comes at once, counting soon, copying late, sums last", "step", "percent right of 20")
 plt.show()
 
@@ -505,7 +511,7 @@ for name, interval in formats.against("ChatML", end, columns["right (macro mean)
 show.intervals(
     rows,
     title=f"{sum(r['right answers'].excludes_zero for r in rows.values())} of {len(rows)} ways differ from ChatML in right answers",
-    x="share of right answers more than ChatML; 95 % intervals over five pairs",
+    x="more right answers than ChatML, as a share; 95 % intervals over five pairs",
 )
 plt.show()
 
@@ -610,7 +616,7 @@ r"""
 1. ChatML marks who speaks by tokens that no text can become. · ChatML 用任何文本都变不成的控制词元标明说话者。
 2. Only answers, and where they end, are learned. · 只学习回答，以及回答在哪里结束。
 3. The loss is a mean over learned tokens: padding and packing change nothing. · 损失是对所学词元的平均；填充与拼接不改变它。
-4. Form is learned in seconds; copying, sorting and sums take most of an hour here. · 形式几秒就学会；抄写、排序和加法在这里要将近一小时。
+4. Form is learned in seconds; copying and sums take thousands of steps. · 形式几秒就学会；抄写和加法要几千步。
 5. Fine-tuning forgets; mixing in old text buys some back. · 微调会遗忘；混入旧文本可以挽回一部分。
 
 **Your prediction**: form first, then counting; copying takes thousands of steps (section 10.7).

@@ -10,7 +10,7 @@ r"""
 | You will have built | pairs from scores, the preference loss, the score at the end token; judged poems by hand; trained a reward model |
 | Time | about 80 minutes to learn, {{seconds}} seconds to run |
 | Needs | lessons 04, 08 and 10 |
-| Exercises | 11.1 pairs_from_scores · 11.2 preference_loss · 11.3 last_value · 11.4 noisy labels · 11.5 a bug |
+| Exercises | 11.1 pairs_from_scores · 11.2 preference_loss · 11.3 last_value · 11.4 a bug · 11.5 noisy labels |
 """
 
 # %% tags=["setup"]
@@ -25,7 +25,7 @@ from torch.testing import assert_close
 
 from minqwen import assets, show
 from minqwen.align import gold, preference, reward, reward_training
-from minqwen.align.preference import Comparison, Scored
+from minqwen.align.preference import Scored
 from minqwen.check import check, hint, using
 from minqwen.data import prosody
 from minqwen.model import Qwen
@@ -77,7 +77,7 @@ for poem in (tower, tower.replace("楼", "台"), tower.replace("海", "河"), "�
 
 # %% [markdown]
 r"""
-The total is `form` times a weighted sum of rhyme, tones, no character twice, and the title taken up. How far can an answer of the model still rise? This is the headroom that lesson 13 lives on. All answers are drawn with top-p 0.9:
+The total is `form`, four lines of five characters, times a weighted sum of rhyme, tones (which places ask for level 平 and which for oblique 仄), no character twice, and the title taken up. How far can an answer of the model still rise? This is the headroom that lesson 13 lives on. All answers are drawn with top-p 0.9:
 """
 
 # %% id="headroom"
@@ -209,7 +209,7 @@ print(f"one step of training on your loss: {step.loss:.3f} nats")
 r"""
 ## 11.4 Where the score is read
 
-The model is a Qwen whose output matrix $(C, V)$ gives way to a head $(C, 1)$, drawn from $N(0, 1/\sqrt{C+1})$. Every position gets a number, but only at the **end token** has the whole answer been read. That is where the report reads it.
+The model is a Qwen whose output matrix $(C, V)$ gives way to a head $(C, 1)$, drawn from a normal distribution of deviation $1/\sqrt{C+1}$. Every position gets a number, but only at the **end token** has the whole answer been read. That is where the report reads it.
 """
 
 # %% id="score-at-the-end"
@@ -308,7 +308,7 @@ for name, asked, reached in (("all", 0.82, accuracy), ("large gaps", 0.92, by_ga
 
 # %% [markdown]
 r"""
-**One scale for all.** Training fixes differences only. For lesson 13 the scores are shifted and scaled so that answers of the policy have mean 0 and deviation 1 (gain $1/s$, bias $-m/s$); then one KL coefficient fits every judge. On answers that it was not scaled by:
+**One scale for all.** Training fixes differences only. In lesson 13 a **policy**, the model that writes, is improved by these scores. For that they are shifted and scaled so that its answers have mean $m$ = 0 and deviation $s$ = 1 (gain $1/s$, bias $-m/s$). Here on answers that the judge was not scaled by:
 """
 
 # %% id="normalised"
@@ -399,13 +399,13 @@ seen = sum(interval.excludes_zero for row in rows.values() for interval in row.v
 show.intervals(
     rows,
     title=f"RM after PMP: a difference is seen in {seen} of {2 * len(kinds)} intervals",
-    x="accuracy more; 95 % intervals over five pairs",
+    x="gain in accuracy; 95 % intervals over five pairs",
 )
 plt.show()
 
 # %% [markdown]
 r"""
-**What you should see**: filled marks to the right of zero on pairs of both models. The second stage gains most, as in the report, and starting it from PMP beats clean pairs alone. That PMP carries further than RM is **not seen at this size**: on poems of people and on other tasks all judges stay near a coin. What was never compared is not judged:
+**What you should see**: filled marks to the right of zero on pairs of both models. The second stage gains on its own kind, as in the report, and here on the base model's answers too. Starting it from PMP beats the few clean pairs alone; as many clean pairs as PMP has noisy ones come close to it in the table. That PMP carries further than RM is **not seen at this size**: on poems of people and on other tasks all judges stay near a coin. What was never compared is not judged:
 """
 
 # %% id="near-a-coin"

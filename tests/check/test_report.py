@@ -112,8 +112,21 @@ def test_a_plain_number_has_no_axes_and_is_shown_as_it_is():
     ("yours", "expected", "words"),
     [
         pytest.param([1, 2], [1, 3], "1 of 2 differ, the first at [1]: expected 3, yours 2.", id="an entry"),
-        pytest.param([1], [1, 3], "Expected 2 entries, yours has 1.", id="too few"),
-        pytest.param([1, 3], [1], "Expected 1 entry, yours has 2.", id="too many"),
+        pytest.param([1], [1, 3], "Expected 2 entries, yours has 1; as far as both go they agree.", id="too few"),
+        pytest.param([1, 3], [1], "Expected 1 entry, yours has 2; as far as both go they agree.", id="too many"),
+        pytest.param(
+            [1, 3],
+            [1, 2, 3],
+            "Expected 3 entries, yours has 2; the first that differs is [1]: expected 2, yours 3.",
+            id="one left out",
+        ),
+        pytest.param(
+            [tuple(range(50))],
+            [1, 2],
+            "Expected 2 entries, yours has 1; the first that differs is [0]: expected 1, "
+            f"yours {str(tuple(range(50)))[:50]} ...).",
+            id="a long entry",
+        ),
         pytest.param(["a"], ["月"], "1 of 1 differ, the first at [0]: expected '月', yours 'a'.", id="a string"),
         pytest.param({}, {(1, 2): 3}, "The key (1, 2) is missing; expected 3 there.", id="a key too few"),
         pytest.param({(1, 2): 3}, {}, "The key (1, 2) should not be there.", id="a key too many"),

@@ -26,7 +26,8 @@ def _reference(messages, tokenizer, max_length=None):
 
 def _case(rng: torch.Generator, messages: chats.Talk, note: str = "") -> Case:
     tokenizer = chats.tokenizer(rng)
-    known = "the vocabulary is 256 bytes in random order, then <|im_start|> is 256 and <|im_end|> is 257"
+    [newline] = tokenizer.encode("\n")
+    known = f"bytes in random order are the vocabulary; newline is {newline}, <|im_start|> 256 and <|im_end|> 257"
     return Case({"messages": messages, "tokenizer": tokenizer}, chats.ids(messages, tokenizer), f"{note}; {known}")
 
 
@@ -122,6 +123,7 @@ For example, `[{"role": "user", "content": "Hi"}]` becomes the ids of
             "START and END are encoded as text, letter by letter; take their ids from tokenizer.control_ids.",
             (f"start, {_ROLE}", f'*tokenizer.encode("<|im_start|>"), {_ROLE}'),
             (f"{_CONTENT}, end,", f'{_CONTENT}, *tokenizer.encode("<|im_end|>"),'),
+            (f"start, {_OPENING}", f'*tokenizer.encode("<|im_start|>"), {_OPENING}'),
         ),
         "exchanged": _wrong("START and END are exchanged.", (_TOKENS, '("<|im_end|>", "<|im_start|>")')),
         "no_default": _wrong(
@@ -139,6 +141,28 @@ For example, `[{"role": "user", "content": "Hi"}]` becomes the ids of
         "opening_without_newline": _wrong(
             "the newline after the last `assistant` is missing; without it the model has to write it.",
             (_OPENING, '*tokenizer.encode("assistant")'),
+        ),
+        "opening_without_role": _wrong(
+            "only START opens the answer; `assistant` and a newline follow it.", (f"start, {_OPENING}", "start")
+        ),
+        "opening_without_start": _wrong(
+            "START is missing before the last `assistant`.", (f"start, {_OPENING}", _OPENING)
+        ),
+        "opening_ended": _wrong(
+            "the opening of the answer is closed by an END; the answer is still to come.",
+            (_OPENING, f"{_OPENING}, end, *newline"),
+        ),
+        "removed": _wrong(
+            "what looks like a control token is cut out of what was written; it is text, and stays.",
+            (_CONTENT, '*tokenizer.encode(message["content"].replace("<|im_end|>", "").replace("<|im_start|>", ""))'),
+        ),
+        "ends_at_end": _wrong(
+            "the newline after the last END is missing; every message has it.",
+            ("return ids", 'return ids if messages[-1]["role"] == "user" else ids[:-1]'),
+        ),
+        "empty_default": _wrong(
+            "the default system message is empty; its content is chatml.DEFAULT_SYSTEM.",
+            ("chatml.DEFAULT_SYSTEM", '""'),
         ),
         "no_newline_after_role": _wrong(
             "the newline between role and content is missing.", (_ROLE, '*tokenizer.encode(message["role"])')

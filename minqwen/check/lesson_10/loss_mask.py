@@ -37,9 +37,16 @@ def _by_spans(messages: chats.Talk, mode: str) -> list[bool]:
     return [bool(byte) for byte in kept]
 
 
+def _answers(messages: chats.Talk) -> list[tuple[int, int]]:
+    """From and to of what the assistant says."""
+    turns = re.finditer(b"\x01assistant\n(.*?)\x02", chats.layout(messages), re.DOTALL)
+    return [turn.span(1) for turn in turns]
+
+
 def _case(rng: torch.Generator, messages: chats.Talk, mode: str, note: str = "") -> Case:
     given = {"messages": messages, "tokenizer": chats.tokenizer(rng), "mode": mode}
-    return Case(given, _by_spans(messages, mode), f"{note}each byte is a token")
+    spans = [f"[{a}] to [{b - 1}]" for a, b in _answers(messages)]
+    return Case(given, _by_spans(messages, mode), f"{note}each byte is a token; answers are {' and '.join(spans)}")
 
 
 def _one(rng: torch.Generator) -> list[Case]:
@@ -150,6 +157,21 @@ For example, with `S` for START, `E` for END and one token for each word, `assis
         "shifted": _wrong(
             "the mask is shifted by one token; the loss makes the shift.", ("return mask", "return mask[1:] + [False]")
         ),
+        "shifted_back": _wrong("the mask comes a token too late.", ("return mask", "return [False] + mask[:-1]")),
+        "user_in_place": _wrong(
+            "what the user says is learned, and not what the assistant says.",
+            (_IS_ANSWER, 'answers = message["role"] == "user"'),
+        ),
+        "system_learned": _wrong(
+            "what the system says is learned too.", (_IS_ANSWER, 'answers = message["role"] != "user"')
+        ),
+        "end_only": _wrong("only END is learned; the answer is too.", ("[answers] * len", "[False] * len")),
+        "newline_after_role_lost": _wrong(
+            "the newline after the role has no place in the mask.", ('message["role"] + "\\n"', 'message["role"]')
+        ),
+        "newline_after_end_lost": _wrong(
+            "the newline after END has no place in the mask.", (_TAIL, "[answers or official]")
+        ),
         "no_default": _wrong(
             "the default system message is not counted.", ('messages[0]["role"] != "system"', "False")
         ),
@@ -158,6 +180,18 @@ For example, with `S` for START, `E` for END and one token for each word, `assis
         ),
         "official_without_newline": _wrong(
             "the official mode keeps the newline after END as well.", (_TAIL, "[answers or official, False]")
+        ),
+        "official_without_end": _wrong(
+            "the official mode keeps the END of every message as well.", (_TAIL, "[answers, official]")
+        ),
+        "official_of_assistant": _wrong(
+            "the official mode keeps START, END and newline of the assistant alone; it is of every message.",
+            ("[official] + [False]", "[official and answers] + [False]"),
+            (_TAIL, "[answers, official and answers]"),
+        ),
+        "official_everything": _wrong(
+            "the official mode learns everything; roles, and contents of system and user, stay out.",
+            ("return mask", "return [True] * len(mask) if official else mask"),
         ),
         "modes_alike": _wrong("`mode` changes nothing.", ('mode == "qwen_official"', "False")),
     },

@@ -29,7 +29,7 @@ def _one_by_one(rows: list[list[int]], end: int) -> Tensor:
 
 
 def _given(rng: torch.Generator, *answers: list[int]) -> dict[str, Any]:
-    """A row for each list: an answer of so many tokens for each number, and the end after it; token 0 occurs."""
+    """A row for each list: an answer of so many tokens for each number, and the end after it; 0 and end + 1 occur."""
     end = int(torch.randint(90, 99, (1,), generator=rng))
     rows = []
     for sizes in answers:
@@ -37,7 +37,7 @@ def _given(rng: torch.Generator, *answers: list[int]) -> dict[str, Any]:
         for size in sizes:
             row += [*torch.randint(0, 90, (size,), generator=rng).tolist(), end]
         rows.append(row)
-    rows[0][0] = 0
+    rows[0][0], rows[-1][0] = 0, end + 1  # each is a token like any other
     return {"rows": rows, "end": end}
 
 
@@ -123,6 +123,29 @@ Write `fixed(rows, end)`, and set `cause` to the letter of the cause:
             "the padding got id 0, but 0 may be a token of a row, which is lost now.",
             ("[end] * (length", "[0] * (length"),
             (_IS_PADDING, "is_padding = padded == 0"),
+        ),
+        "next_id": _wrong(
+            "the padding got an id that may be a token of a row, which is lost now; take one below 0, or the place.",
+            ("[end] * (length", "[end + 1] * (length"),
+            (_IS_PADDING, "is_padding = padded == end + 1"),
+        ),
+        "labelled_zero": _wrong(
+            "the padding is labelled 0, and 0 is a token; −100 is what a loss leaves out.",
+            ("[end] * (length", "[0] * (length"),
+            ("padded.masked_fill(is_padding, -100)", "padded"),
+        ),
+        "on_the_left": _wrong(
+            "the padding stands on the left; it stands behind the row.",
+            ("row + [end] * (length - len(row))", "[-100] * (length - len(row)) + row"),
+            ("padded.masked_fill(is_padding, -100)", "padded"),
+        ),
+        "ends_but_the_first": _wrong(
+            "the first end of each row is learned, and no other; a row may hold several answers.",
+            (_IS_PADDING, "is_padding = (padded == end) & ((padded == end).cumsum(1) > 1)"),
+        ),
+        "only_the_last_end": _wrong(
+            "the last end of each row is learned, and no other; a row may hold several answers.",
+            (_IS_PADDING, f"is_padding = (padded == end) & (torch.arange(length) != {_SIZES} - 1)"),
         ),
         "nothing_ignored": _wrong(
             "the padding is learned too: the model learns to write end after end.",

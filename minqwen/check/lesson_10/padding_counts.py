@@ -95,7 +95,7 @@ Two runs on the same conversations, one in batches of short ones, one in batches
 run has a smaller loss, and learns more slowly. `broken` is their loss.
 
 - `logits` is `(B, T, V)`, `ids` `(B, T)`; row b is a conversation, padded on the right. `is_learned` `(B, T)` is True
-  at the tokens to be learned, so never on padding.
+  at the tokens to be learned, so never on padding; the first token of a row is never one of them.
 - The result should be the mean of −log p over the learned tokens **of the whole batch**, each with the same weight. If
   nothing is to be learned it should be 0.
 
@@ -134,6 +134,23 @@ Write `fixed(logits, ids, is_learned)`, and set `cause` to the letter of the cau
         "by_tokens": _wrong(
             "the questions are counted too; divide by the number of learned tokens.",
             (_MEAN, "surprise.sum() / (targets != 0).sum()"),
+        ),
+        "sum": _wrong(
+            "that is the sum, which grows with the batch; divide by the number of learned tokens.",
+            (_MEAN, "surprise.sum()"),
+        ),
+        "one_more": _wrong(
+            "the count is one too large everywhere; only a count of 0 needs help: clamp(min=1).",
+            (_MEAN, "surprise.sum() / (kept.sum() + 1)"),
+        ),
+        "unmasked": _wrong(
+            "questions and padding are learned too; the mask was right, the count was not.",
+            ("surprise = surprise.where(kept, 0.0)", "pass"),
+        ),
+        "not_shifted": _wrong(
+            "now the mask stands one token before its labels; it was shifted rightly.",
+            ("is_learned[:, 1:]", "is_learned[:, :-1]"),
+            (_MEAN, "surprise.sum() / kept.sum().clamp(min=1)"),
         ),
         "by_number_of_rows": _wrong(
             "that is the sum for each row, so long answers weigh more; divide by the number of learned tokens.",

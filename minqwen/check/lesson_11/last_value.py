@@ -59,6 +59,12 @@ def _both(rng: torch.Generator) -> list[Case]:
     return [_case({"values": draw.normal(rng, 3, 4), "is_token": is_token}, "padding on both sides")]
 
 
+def _zero(rng: torch.Generator) -> list[Case]:
+    given = _padded(rng, [2, 4], 5, left=False)
+    given["values"][:, 1:4:2] = 0  # the last token of both
+    return [_case(given, "the score of both texts is 0")]
+
+
 def _values(rng: torch.Generator) -> list[Case]:
     B, T = draw.sizes(rng, 2)
     return [_case(_padded(rng, _lengths(rng, B, T), T, left)) for left in (False, True)]
@@ -107,6 +113,7 @@ For example, values `[[1., 2., 3.]]` with is_token `[[True, True, False]]` give 
         Test("padding on the left", _left),
         Test("texts of a single token", _one),
         Test("padding on both sides", _both),
+        Test("a value of 0 is a value", _zero),
         Test("agrees with plain loops", _values),
         draw.types(
             "the result has the type of the values", ("values",), lambda rng: _padded(rng, [2, 4], 5, left=False)
@@ -133,6 +140,18 @@ For example, values `[[1., 2., 3.]]` with is_token `[[True, True, False]]` give 
         "before_the_padding": _wrong(
             "the token before the first padding is sought, so padding on the left breaks it.",
             (_LAST, "torch.where(is_token.all(-1), is_token.shape[-1], is_token.int().argmin(dim=-1)) - 1"),
+        ),
+        "beside_the_first_padding": _wrong(
+            "the token before the first padding is sought, so padding on both sides breaks it.",
+            (_GATHER, "values[torch.arange(len(values)), (~is_token).int().argmax(dim=-1) - 1]"),
+        ),
+        "not_zero": _wrong(
+            "the last value that is not 0 is taken; is_token says which position is the last.",
+            (_LAST, "places.where(values * is_token != 0, -1).amax(dim=-1).clamp(min=0)"),
+        ),
+        "masked_column": _wrong(
+            "the last column is read with padding put to 0; it is still the last column.",
+            (_GATHER, "(values * is_token)[:, -1]"),
         ),
         "mean": _wrong(
             "the mean over the tokens is taken; only the last one has read all.",

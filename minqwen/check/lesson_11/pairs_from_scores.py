@@ -51,7 +51,7 @@ def _below_zero(rng: torch.Generator) -> list[Case]:
     a, b, c = _different(rng, 3)
     return [
         _case([a - b, 0, c - a, a], "scores may be 0 and below"),
-        _case([a / 4, b / 4 + 0.1], "and fractions"),
+        _case([a / 10 + 1, b / 10 + 1], "and fractions"),
     ]
 
 
@@ -103,6 +103,26 @@ For example, `[3, 5, None, 3]` gives `{(1, 0), (1, 3)}`: answer 1 beats both oth
         "neighbours": _wrong(
             "only neighbours are compared; every two answers are.", ("a > b", "a > b and abs(i - j) == 1")
         ),
+        "order_alone": _wrong(
+            "the first of two is taken for the better one; the scores say which is.", ("a > b", "a != b and i < j")
+        ),
+        "scores_themselves": _wrong(
+            "the pairs hold scores; they shall hold the places of the answers.", ("(i, j) for", "(a, b) for")
+        ),
+        "from_one": _wrong("places are counted from 1; count from 0.", ("(i, j) for", "(i + 1, j + 1) for")),
+        "by_index": _wrong(
+            "scores.index finds the first of equal scores, so others have no pair; take places from enumerate.",
+            ("(i, j) for", "(scores.index(a), scores.index(b)) for"),
+        ),
+        "next_in_rank": _wrong(
+            "an answer is only compared with the next one in rank; every two answers are.",
+            ("a > b", "a > b and not any(a > c > b or (c == a and k > i) or (c == b and k < j) for k, c in judged)"),
+        ),
+        "whole_numbers": _wrong("fractions are cut off; 1.2 is more than 1.1.", ("a > b", "int(a) > int(b)")),
+        "best_and_worst": _wrong(
+            "only the best and the worst answer make a pair; every two answers do.",
+            ("a > b", "a > b and i == max(judged, key=lambda p: p[1])[0] and j == min(judged, key=lambda p: p[1])[0]"),
+        ),
         "first_against_all": _wrong(
             "one answer is compared with the others, but they also differ from each other.",
             ("a > b", "a > b and 0 in (i, j)"),
@@ -119,7 +139,7 @@ For example, `[3, 5, None, 3]` gives `{(1, 0), (1, 3)}`: answer 1 beats both oth
             ),
         ),
         "none_is_zero": _wrong(
-            "an answer without a score counts as 0; it is in no pair.",
+            "an answer without a score counts as the worst; it is in no pair.",
             (
                 "[(at, score) for at, score in enumerate(scores) if score is not None]",
                 "[(at, score or 0) for at, score in enumerate(scores)]",

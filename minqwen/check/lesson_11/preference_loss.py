@@ -113,6 +113,27 @@ torch's functions are allowed.
         "turned_round": _wrong(
             "the worse answer is rewarded; it is chosen less rejected.", ("rejected - chosen", "chosen - rejected")
         ),
+        "no_minus": _wrong(
+            "log σ is below 0, and its mean is lower where the order is wrong; the minus is missing.",
+            (_SOFTPLUS, "-" + _SOFTPLUS),
+        ),
+        "epsilon": _wrong(
+            "an ε inside the logarithm bounds the loss, and a hopeless pair gives no gradient; use logsigmoid.",
+            (_SOFTPLUS, "-torch.log(torch.sigmoid(chosen - rejected - margin) + 1e-8)"),
+        ),
+        "clamped": _wrong(
+            "the difference is cut off, and a hopeless pair gives no gradient; use logsigmoid.",
+            (_SOFTPLUS, "-torch.log(torch.sigmoid((chosen - rejected - margin).clamp(-50, 50)))"),
+        ),
+        "log_of_mean": _wrong(
+            "the logarithm is taken of the mean probability; each pair has its own logarithm.",
+            (f"{_SOFTPLUS}.mean()", "-torch.log(torch.sigmoid(chosen - rejected - margin).mean())"),
+        ),
+        "bits": _wrong("that is in bits; log is the natural one.", (".mean()", ".mean() / 0.6931471805599453")),
+        "hinge_of_one": _wrong(
+            "that is a hinge with a margin of 1, which falls silent beyond it; it is log σ.",
+            (_SOFTPLUS, "nn.functional.relu(1 + rejected - chosen + margin)"),
+        ),
         "hinge": _wrong(
             "that is a hinge, which falls silent once the order is right; it is log σ.",
             ("nn.functional.softplus(", "nn.functional.relu("),

@@ -1,4 +1,4 @@
-"""Exercise 11.5, scores that went back to the wrong texts. Ouyang et al. 2022 (arXiv:2203.02155), equation 1."""
+"""Exercise 11.4, scores that went back to the wrong texts. Ouyang et al. 2022 (arXiv:2203.02155), equation 1."""
 
 from functools import partial
 
@@ -65,7 +65,7 @@ _wrong = partial(parts.mistake, broken)
 EXERCISE = exercise.Bug(
     name="11_shuffled_scores",
     lesson="11_preferences",
-    number="11.5",
+    number="11.4",
     title="A reward model that never gets better than a coin",
     broken=broken,
     also_closed=(_loops,),
@@ -115,8 +115,26 @@ Write `fixed(scores, order)`, and set `cause` to the letter of the cause:
             "the scores are sorted by their own size; sort them by the number of their text.",
             ("scores[order]", "scores.sort(descending=True).values"),
         ),
+        "sorted_upwards": _wrong(
+            "the scores are sorted by their own size; sort them by the number of their text.",
+            ("scores[order]", "scores.sort().values"),
+        ),
+        "twice": _wrong(
+            "the scores are moved by `order` twice; the inverse moves them back once.",
+            ("scores[order]", "scores[order][order]"),
+        ),
+        "sum": _wrong(
+            "the losses of the pairs are added up now; the mean was right.",
+            ("scores[order]", "scores[order.argsort()]"),
+            (".mean()", ".sum()"),
+        ),
+        "every_other_as_given": _wrong(
+            "the scores still go to other texts, and every other one counts as chosen; the first half is.",
+            ("back.chunk(2)", "(back[::2], back[1::2])"),
+        ),
         "reversed": _wrong(
-            "an order is not undone by running through it backwards.", ("scores[order]", "scores[order.flip(0)]")
+            "the scores go to other texts, and chosen and rejected are exchanged as well; backwards is no inverse.",
+            ("scores[order]", "scores[order.flip(0)]"),
         ),
         "sign_turned": _wrong(
             "now the worse answer is rewarded; the sign was right.",
