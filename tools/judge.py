@@ -91,7 +91,7 @@ def make(sft: Qwen, base: Qwen, tokenizer: Tokenizer, split: str, recipe: Mappin
 
 def by_tercile(pairs: Sequence[preference.Comparison], margins: torch.Tensor) -> dict[str, float]:
     """Accuracy over all pairs, and over each third of them by the size of the gold gap."""
-    right = (margins > 0).double() + (margins == 0).double() / 2
+    right = reward_training.in_order(margins).double()
     thirds = right[torch.tensor([pair.gap for pair in pairs]).argsort()].tensor_split(3)
     names = ("small", "middle", "large")
     return {"all": right.mean().item(), **{name: third.mean().item() for name, third in zip(names, thirds)}}

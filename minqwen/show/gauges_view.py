@@ -48,14 +48,16 @@ def gauges_plot(seen: Sequence[Any], title: str = "Reward rises, and KL is its p
 def gauges(run: Run, title: str = "Reward rises, and KL is its price", every: float = EVERY) -> Run:
     """The same iterations, one by one; meanwhile they are drawn, and at the end once more."""
     handle, seen, drawn, shown = DisplayHandle(), [], time.monotonic(), False
-    for each in run:
-        seen.append(each.gauges)
-        yield each
-        if time.monotonic() - drawn > every:
+    try:
+        for each in run:
+            seen.append(each.gauges)
+            yield each
+            if time.monotonic() - drawn > every:
+                _draw(handle, seen, title, shown)
+                drawn, shown = time.monotonic(), True
+    finally:  # also of a run that ran away: what went wrong is in the picture
+        if seen:
             _draw(handle, seen, title, shown)
-            drawn, shown = time.monotonic(), True
-    if seen:
-        _draw(handle, seen, title, shown)
 
 
 def _draw(handle: DisplayHandle, seen: Sequence[Any], title: str, again: bool) -> None:
@@ -85,7 +87,7 @@ class Aligner(VBox):
         self.thread.start()
 
     def _go(self) -> None:
-        end = "Finished"
+        end, usable = "Finished", "The policy can be used."
         try:
             for each in self._begin():
                 self._show(each)
@@ -94,7 +96,12 @@ class Aligner(VBox):
                     break
         except ValueError as error:  # a run that ran away says so, and leaves its last sound policy
             end = f"✗ {html.escape(str(error))}"
-        self.status.value = f"<p role='status'>{end} after {len(self.seen)} iterations. The policy can be used.</p>"
+        except Exception as error:  # the thread's own traceback is seen by nobody
+            end, usable = (
+                f"✗ {html.escape(f'{type(error).__name__}: {error}')}",
+                "Make a new run before the next start.",
+            )
+        self.status.value = f"<p role='status'>{end} after {len(self.seen)} iterations. {usable}</p>"
         self.start.disabled, self.stop.disabled = False, True
 
     def _show(self, each: Any) -> None:

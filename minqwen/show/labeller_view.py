@@ -16,7 +16,7 @@ NONE = "–"
 class Labeller(stored.ReadableBox):
     """Up to four answers over their scores, which Tab reaches and the arrow keys choose."""
 
-    def __init__(self, items: Sequence[state.Item], path: Path):
+    def __init__(self, items: Sequence[tuple[str, Sequence[str]]], path: Path):
         self.path, self.state = path, state.resume(items, path)
         self.progress, self.question = HTML(), HTML()
         self.mode = Dropdown(options=[(text, mode) for mode, text in MODES.items()], description="How")
@@ -67,6 +67,6 @@ class Labeller(stored.ReadableBox):
         return f"{self.progress.value}{self.question.value}<ol>{listed}</ol>{buttons}"
 
 
-def labeller(items: Sequence[state.Item], path: str | Path) -> Labeller:
+def labeller(items: Sequence[tuple[str, Sequence[str]]], path: str | Path) -> Labeller:
     """Score or rank these answers, each item a question and two to four of them; a later call goes on."""
     return Labeller(items, Path(path))

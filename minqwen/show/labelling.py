@@ -71,18 +71,22 @@ def scores_of(ranks: Judgement) -> Judgement:
 
 def save(before: Labelling, after: Labelling, path: Path) -> None:
     """One more judgement is appended; after an undo the file is written anew, whole or not at all."""
-    if after.given[:-1] == before.given:
+    if after.given and after.given[:-1] == before.given:
         preference.append(path, after.scored()[-1])
-    else:
+    elif after != before:
         preference.write(path, after.scored())
 
 
-def resume(items: Sequence[Item], path: Path) -> Labelling:
-    """The labelling of these questions with the judgements that the file holds, if there is one."""
-    found = preference.read(path) if path.exists() else []
-    if [(each.question, each.answers) for each in found] != list(items[: len(found)]):
+def resume(items: Sequence[tuple[str, Sequence[str]]], path: Path) -> Labelling:
+    """The labelling of these questions with the judgements that the file holds, if there is one.
+
+    A line that a crash cut off is left out, so its question is asked again.
+    """
+    whole = tuple((question, tuple(answers)) for question, answers in items)  # lists are as good
+    found = preference.read(path, skip_damaged=True) if path.exists() else []
+    if tuple((each.question, each.answers) for each in found) != whole[: len(found)]:
         raise ValueError(f"{path} holds judgements of other answers; give those in the same order, or another file")
-    return Labelling(tuple(items), tuple(each.scores for each in found))
+    return Labelling(whole, tuple(each.scores for each in found))
 
 
 def choices(scored: Sequence[preference.Scored]) -> dict[tuple[str, str, str], str]:

@@ -86,8 +86,20 @@ def test_equal_scores_are_half_right_and_no_pairs_are_refused(tokenizer):
     with torch.no_grad():
         model.score.weight.zero_()
     assert reward_training.accuracy(model, toy(4, seed=4), tokenizer) == 0.5
+    [step] = reward_training.train(model, toy(4, seed=4), tokenizer)
+    assert step.accuracy == 0.5
     with pytest.raises(ValueError, match="form some"):
         reward_training.accuracy(model, [], tokenizer)
+    with pytest.raises(ValueError, match="form some"):
+        list(reward_training.train(model, [], tokenizer))
+
+
+def test_an_answer_that_the_context_cannot_hold_is_refused(tokenizer):
+    model, long = fresh(), Comparison("q", "good", "春" * 99, 1.0)
+    with pytest.raises(ValueError, match=r"more than the context of 96.*leave them out"):
+        reward_training.scores(model, [("q", long.rejected)], tokenizer)
+    with pytest.raises(ValueError, match="ask for shorter answers"):
+        list(reward_training.train(model, [long], tokenizer))
 
 
 def test_reference_answers_score_around_0_by_1_also_from_the_saved_file(tokenizer, tmp_path):

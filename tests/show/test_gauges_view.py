@@ -30,6 +30,19 @@ def test_iterations_pass_through_and_are_drawn_at_the_end(monkeypatch):
     assert list(gauges_view.gauges(iter([]))) == [] and len(shown) == 4
 
 
+def test_a_run_that_ends_in_an_error_is_drawn_all_the_same(monkeypatch):
+    shown = []
+    monkeypatch.setattr(gauges_view.DisplayHandle, "display", lambda self, image: shown.append("new"))
+
+    def runs_away():
+        yield iteration(0)
+        raise ValueError("KL is 200")
+
+    with pytest.raises(ValueError, match="KL is 200"):
+        list(gauges_view.gauges(runs_away()))
+    assert shown == ["new"]
+
+
 @pytest.fixture
 def control():
     """A run that waits for leave before every iteration."""
@@ -72,3 +85,14 @@ def test_a_run_that_ran_away_says_so():
     control.run()
     control.thread.join(20)
     assert "✗ KL is 200 &lt;nats&gt; after 1" in control.status.value and not control.start.disabled
+
+
+def test_any_other_error_is_shown_too_and_start_works_again():
+    def begin():
+        yield iteration(0)
+
+    control = gauges_view.aligner(begin, lambda each: {}["<poem>"])
+    control.run()
+    control.thread.join(20)
+    assert "✗ KeyError: &#x27;&lt;poem&gt;&#x27; after 1" in control.status.value
+    assert "can be used" not in control.status.value and not control.start.disabled and control.stop.disabled

@@ -96,6 +96,22 @@ def test_it_ends_and_goes_on_where_it_stopped(widget):
         show.labeller(ITEMS[::-1], widget.path)
 
 
+def test_after_a_crash_in_a_line_its_question_is_asked_again(widget):
+    choose(widget, "1", "2", "3", "4")
+    choose(widget, "1", "2")
+    widget.path.write_bytes(widget.path.read_bytes()[:-9])
+    again = show.labeller([(question, list(answers)) for question, answers in ITEMS], widget.path)
+    assert again.state.given == ((1, 2, 3, 4),) and "问 2" in again.question.value
+    choose(again, "5", "4")
+    assert show.labeller(ITEMS, widget.path).state.given == ((1, 2, 3, 4), (5, 4))
+
+
+def test_an_undo_at_the_start_writes_nothing(tmp_path):
+    state = labelling.Labelling(ITEMS)
+    labelling.save(state, state.undo(), tmp_path / "none.jsonl")
+    assert not (tmp_path / "none.jsonl").exists()
+
+
 def test_every_control_says_what_it_is(widget):
     assert [each.description for each in (widget.mode, *widget.scores)] == [
         "How",
