@@ -25,7 +25,12 @@ class Settings:
     max_kl: float = 100.0  # nats an answer, beyond which the run ends
 
     def __post_init__(self):
-        if self.beta < 0:
+        if not self.beta >= 0:
             raise ValueError(f"beta={self.beta} would pay for leaving the reference; use 0 for no penalty, or 0.04")
+        if min(self.policy_rate, self.value_rate, self.ptx) < 0:
+            raise ValueError(
+                f"policy_rate={self.policy_rate}, value_rate={self.value_rate}, ptx={self.ptx}: below 0 a loss would "
+                "be climbed; use 0 or more"
+            )
         if min(self.minibatches, self.epochs) < 1:
             raise ValueError("without an epoch or a minibatch nothing is learned; use 1 or more of each")

@@ -99,4 +99,9 @@ def policy_loss(model: Qwen, batch: Batch, clip: float, temperature: float) -> t
 
 
 def _pretraining_loss(model: Qwen, windows: Iterator[Tensor] | None, weight: float) -> Float[Tensor, ""]:
-    return weight * training.batch_loss(model, next(windows)) if weight else torch.zeros(())
+    if not weight:
+        return torch.zeros(())
+    text = next(windows, None)
+    if text is None:
+        raise ValueError("the windows of pre-training text are used up; give pretraining=... without an end")
+    return weight * training.batch_loss(model, text)

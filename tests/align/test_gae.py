@@ -96,6 +96,17 @@ def test_equal_rewards_and_empty_masks_give_no_nan():
     assert (gae.whiten(torch.full((2, 3), 7.0), torch.zeros(2, 3, dtype=torch.bool)) == 0).all()
 
 
+def test_explained_variance_is_that_of_the_definition_inside_the_mask():
+    returns, values, mask = 3 * double(0, B, T), double(1, B, T), spans([0, 2, 4], [6, 5, 4])
+    r, v = returns[mask].tolist(), values[mask].tolist()
+    rest, mean = [a - b for a, b in zip(r, v)], sum(r) / len(r)
+    of = lambda xs: sum((x - sum(xs) / len(xs)) ** 2 for x in xs)  # noqa: E731
+    found = gae.explained_variance(returns.where(mask, 1e6), values.where(mask, -1e6), mask)
+    assert found == pytest.approx(1 - of(rest) / of(r))
+    assert gae.explained_variance(returns, returns + 5, mask) == 1.0
+    assert gae.explained_variance(returns, torch.full_like(values, mean), mask) == pytest.approx(0.0)
+
+
 @pytest.mark.parametrize(("gamma", "lam"), [(1.1, 0.9), (0.9, -0.1)])
 def test_rates_outside_their_range_are_refused(gamma, lam):
     with pytest.raises(ValueError, match="must lie between 0 and 1"):

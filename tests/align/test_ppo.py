@@ -75,10 +75,11 @@ def test_the_gradient_is_that_of_finite_differences():
     )
 
 
-def test_padding_reaches_neither_loss_nor_gradient():
+@pytest.mark.parametrize("outside", [-1e9, 1e9])
+def test_padding_reaches_neither_loss_nor_gradient(outside):
     logp, old, advantages, mask = double(0, B, T), double(1, B, T), double(2, B, T), mask_of()
     clean = ppo.ppo_clip_loss(logp, old, advantages, mask)
-    worse = logp.where(mask, -1e9).requires_grad_()
+    worse = logp.where(mask, outside).requires_grad_()
     found = ppo.ppo_clip_loss(worse, old.where(mask, 5.0), advantages.where(mask, torch.nan), mask)
     assert_close(found, clean)
     [gradient] = torch.autograd.grad(found.loss, worse)
@@ -118,6 +119,12 @@ def test_a_value_that_has_moved_far_towards_its_return_is_held(value, old, moves
     value = one(value).requires_grad_()
     [gradient] = torch.autograd.grad(ppo.value_clip_loss(value, one(old), one(2.0), YES, 0.2), value)
     assert_close(gradient.item(), value.item() - 2 if moves else 0.0)
+
+
+def test_returns_and_old_values_get_no_gradient():
+    old, returns = double(1, B, T).requires_grad_(), double(2, B, T).requires_grad_()
+    loss = ppo.value_clip_loss(double(0, B, T).requires_grad_(), old, returns, mask_of(), 0.15)
+    assert torch.autograd.grad(loss, (old, returns), allow_unused=True) == (None, None)
 
 
 def test_the_estimators_of_the_divergence():

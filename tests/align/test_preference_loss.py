@@ -39,8 +39,9 @@ def test_the_gradient_is_the_probability_of_being_wrong():
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_scores_that_are_no_numbers_are_refused(bad):
-    with pytest.raises(ValueError, match="lower the rate"):
-        reward.preference_loss(*pair([bad], [0.0]))
+    for given in (pair([bad], [0.0]), pair([0.0], [bad])):
+        with pytest.raises(ValueError, match="lower the rate"):
+            reward.preference_loss(*given)
 
 
 def test_a_negative_margin_is_refused():

@@ -106,7 +106,15 @@ def test_normalised_scores_have_mean_0_and_deviation_1_again_and_again(model):
     assert before.argsort().equal(scores.argsort())
 
 
-@pytest.mark.parametrize("scores", [[1.0, 1.0], [0.5], [math.nan, 1.0], [math.inf, 1.0]])
+def test_normalising_twice_is_one_after_the_other(model):
+    [text] = rows(T)
+    first = model(torch.tensor([text])).item()
+    model.normalise(torch.tensor([1.0, 5.0]))  # mean 3, deviation 2
+    model.normalise(torch.tensor([-2.0, 8.0]))  # mean 3, deviation 5
+    assert_close(model(torch.tensor([text])).item(), ((first - 3) / 2 - 3) / 5)
+
+
+@pytest.mark.parametrize("scores", [[1.0, 1.0], [1.0, 1.0 + 1e-7], [0.5], [math.nan, 1.0], [math.inf, 1.0]])
 def test_scores_without_a_scale_are_refused(model, scores):
     with pytest.raises(ValueError, match="finite scores of different answers"):
         model.normalise(torch.tensor(scores))

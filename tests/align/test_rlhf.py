@@ -162,6 +162,23 @@ def test_advantages_are_whitened_and_returns_are_not():
     assert_close(batch.advantages[mask], (raw - raw.mean()) / raw.std(correction=0), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("lam", [0.95, 0.3])
+def test_nothing_is_discounted_and_lambda_is_the_setting(monkeypatch, lam):
+    told, real = [], gae.gae
+    monkeypatch.setattr(gae, "gae", lambda *given: (told.append(given), real(*given))[1])
+    batch, _, gauges = (made := trainer(dataclasses.replace(FAST, lam=lam)))._experience(next(batches(1)))
+    [(_, values, gamma, used, mask)] = told
+    assert (gamma, used) == (1.0, lam) and mask.equal(batch.rollout.is_answer)
+    with torch.no_grad():
+        assert_close(values, rollout.answer_values(made.value.values, batch.rollout))
+    assert gauges["explained"] == pytest.approx(gae.explained_variance(batch.returns, batch.values, mask)) != 0
+
+
+def test_the_reference_is_read_at_the_temperature_of_drawing():
+    [done] = run(trainer(sampling=Sampling(max_new_tokens=N, temperature=0.7)), 1)
+    assert done.gauges.kl == 0
+
+
 def test_what_follows_the_end_changes_neither_loss_nor_gradient():
     made = trainer()
     batch = experience(made)
@@ -306,11 +323,20 @@ def test_a_value_model_that_is_the_reward_is_refused():
 def test_a_pre_training_gradient_without_text_is_refused():
     with pytest.raises(ValueError, match="give pretraining"):
         run(trainer(dataclasses.replace(FAST, ptx=0.1)))
+    with pytest.raises(ValueError, match="without an end"):
+        run(trainer(dataclasses.replace(FAST, ptx=0.1)), pretraining=iter([torch.ones(1, 5, dtype=torch.long)]))
 
 
 @pytest.mark.parametrize(
     ("wrong", "way_out"),
-    [({"beta": -0.1}, "use 0 for no penalty"), ({"epochs": 0}, "use 1 or more"), ({"minibatches": 0}, "use 1 or more")],
+    [
+        ({"beta": -0.1}, "use 0 for no penalty"),
+        ({"beta": math.nan}, "use 0 for no penalty"),
+        ({"policy_rate": -1e-3}, "use 0 or more"),
+        ({"ptx": -1.0}, "use 0 or more"),
+        ({"epochs": 0}, "use 1 or more"),
+        ({"minibatches": 0}, "use 1 or more"),
+    ],
 )
 def test_settings_that_cannot_work_are_refused(wrong, way_out):
     with pytest.raises(ValueError, match=way_out):

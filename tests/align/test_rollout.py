@@ -104,6 +104,16 @@ def test_top_p_narrows_what_is_drawn_and_not_what_log_probabilities_are_of():
     assert abs(share - inside) < 4 * (inside * (1 - inside) / 997) ** 0.5 and inside - probs[order[0]] > 0.05
 
 
+def test_a_cold_policy_writes_what_is_likeliest_after_each_prompt_alone():
+    policy, asked = model(), prompts(5, 3, 2)
+    done = rollout.roll_out(policy, asked, Sampling(2, 7, temperature=1e-4, top_p=1.0), END, PAD)
+    for b, (ids, real) in enumerate(zip(done.ids, done.is_token)):
+        for t in range(int(done.is_answer[b].sum())):
+            with torch.no_grad():
+                logits = policy(ids[: 5 + t][real[: 5 + t]][None])[0, -1]
+            assert ids[5 + t] == logits.argmax(), (b, t)
+
+
 def test_padding_on_the_left_changes_no_log_probability():
     policy = model()
     done = rolled(policy, Sampling(1, 7), 5, 3, 2)
