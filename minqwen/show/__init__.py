@@ -26,6 +26,7 @@ from minqwen.show.length_view import length_curves, length_curves_plot
 from minqwen.show.live_view import live
 from minqwen.show.mask_view import mask_painter, mask_painter_plot
 from minqwen.show.overview import course_map, lessons
+from minqwen.show.planner_view import planner, planner_plot
 from minqwen.show.plots import bars, curves, heatmap, shapes
 from minqwen.show.predictions import next_tokens
 from minqwen.show.reach_view import reach_and_cost
@@ -81,6 +82,8 @@ __all__ = [
     "mask_painter_plot",
     "next_tokens",
     "paired_difference",
+    "planner",
+    "planner_plot",
     "previous_token_score",
     "reach_and_cost",
     "read_log",
