@@ -64,7 +64,7 @@ def test_a_step_costs_three_forward_passes_of_its_products(config):
     assert cost.step_flops(2, 13, **cost.shape(config)) == 3 * products_by_loops(config, 2, 13)
 
 
-def test_torchs_counter_finds_as_many_but_for_the_half_of_the_scores_that_it_counts_too():
+def test_torchs_counter_finds_as_many_but_for_attention_whose_fused_kernel_it_does_not_know():
     B, T = 2, 37
     batches = step(CONFIG, B, T)
     with FlopCounterMode(display=False) as counter:
@@ -73,7 +73,7 @@ def test_torchs_counter_finds_as_many_but_for_the_half_of_the_scores_that_it_cou
     products = sum(n for name, n in by_operation.items() if "mm" in str(name))
     ours = cost.step_flops(B, T, **cost.shape(CONFIG))
     scores = 3 * B * CONFIG.n_layers * 4 * CONFIG.d_model * T * (T + 1) // 2
-    # The gradient of the input of the first layer's products is needed for the embedding, so nothing is left out.
+    # The first block's inputs need gradients too, for the embedding, so no product of the backward pass is left out.
     assert products == ours - scores
 
 
