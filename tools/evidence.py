@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 import ablations
+import alignment
 import assets
 import continued
 import formats
@@ -120,6 +121,16 @@ EXPERIMENTS = {
         prepare=judge_evidence.prepare,
         measure=judge_evidence.measure,
         reads=("preferences/train.jsonl", "preferences/held_out.jsonl", "tiny-qwen-sft/model.safetensors"),
+    ),
+    "rlhf": Experiment(
+        question="What do the KL penalty, the value-only start and the text of pre-training do in RLHF?",
+        variants=alignment.VARIANTS,
+        recipe=alignment.RECIPE,
+        seeds=5,
+        hours=0.9,
+        prepare=alignment.prepare,
+        measure=alignment.measure,
+        reads=("tiny-qwen-sft/model.safetensors", "tiny-qwen-reward/model.safetensors", "preferences/held_out.jsonl"),
     ),
 }
 

@@ -41,6 +41,7 @@ def gauges_plot(seen: Sequence[Any], title: str = "Reward rises, and KL is its p
         ax.grid(axis="y", color="#dddddd", linewidth=0.6)
     for ax in picture.axes[2:]:
         ax.set_xlabel("iteration")
+        ax.xaxis.get_major_locator().set_params(integer=True)
     picture.suptitle(title, fontweight="bold", x=0.01, ha="left")
     return picture
 

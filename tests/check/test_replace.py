@@ -6,7 +6,8 @@ import dataclasses
 import pytest
 import torch
 
-from minqwen.align import cartpole, preference, reward, reward_training, sft
+from minqwen.align import answers, cartpole, preference, reward, reward_training, rlhf, sft
+from minqwen.align.rollout import Sampling
 from minqwen.check import EXERCISES, check, using
 from minqwen.model import Qwen, QwenConfig, attention, flash, generate, rope, training, transformer
 from minqwen.model.long_context import LongContext
@@ -50,9 +51,13 @@ def test_model_tokenizer_and_trainer_run_on_the_functions_that_say_so_and_on_no_
         tokenizer.encode("a")
         sft.pack([[{"role": "user", "content": "a"}, {"role": "assistant", "content": "a"}]], tokenizer, 128)
         pair = preference.Comparison("a", "a", "b", 1)
-        judge = reward.RewardModel(Qwen(dataclasses.replace(model.config, vocab_size=tokenizer.vocab_size)))
+        judge = reward.RewardModel(
+            Qwen(dataclasses.replace(model.config, vocab_size=tokenizer.vocab_size, max_length=64))
+        )
         next(reward_training.train(judge, [pair], tokenizer))
         next(cartpole.train(cartpole.Method(carts=2, steps=4), 1e-3, seed=0))
+        aligner = rlhf.RLHF(model, judge.value_model(), judge, 1, 0, sampling=Sampling(max_new_tokens=3))
+        next(aligner.steps([answers.Prompts(ids.repeat(2, 1), ids.repeat(2, 1) > 0)], 1))
 
 
 def test_the_model_runs_on_the_learners_function_inside_the_block_only(model):

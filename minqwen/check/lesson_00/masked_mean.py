@@ -67,6 +67,7 @@ EXERCISE = exercise.Implement(
     title="Average only the tokens that count",
     library=loss.masked_mean,
     also_closed=(_loops,),
+    in_model=True,
     statement="""\
 Write `masked_mean(values, mask)`, the mean of each row over the tokens that count.
 
