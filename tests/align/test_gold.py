@@ -61,6 +61,10 @@ def test_a_title_of_empty_words_asks_for_nothing(table):
     assert score(TOWER, table, "赠答三首").title == 1
 
 
+def test_two_telling_characters_of_a_title_are_enough(table):
+    assert [score(TOWER, table, title).title for title in ("登鹳雀楼", "楼河雀鹳", "秋夜")] == [0.5, 1.0, 0.0]
+
+
 def test_poets_score_above_shuffled_poets(table):
     poems = [d for d in corpus.load("held_out", "zh") if len(gold.lines_of(d.text.partition("\n")[2])) == 4]
     texts = [d.text.partition("\n")[2] for d in poems]

@@ -36,6 +36,7 @@ def test_comparisons_know_their_gap_and_leave_out_what_is_equal():
     ]
     assert preference.comparisons([POEM, twice], least=1) == found[:2]
     assert preference.comparisons([Scored("q", ("a", "b"), (2, 2))]) == []
+    assert len(preference.comparisons([Scored("q", ("a", "b"), (1.0, 1.5))], least=0.5)) == 1, "the least gap counts"
 
 
 def test_noise_turns_round_its_share_of_pairs_and_nothing_else():
@@ -87,6 +88,7 @@ def test_a_file_cut_off_anywhere_loses_one_line_at_most(tmp_path):
         pytest.param('{"question": "q", "answers": ["a"], "scores": [NaN]}', "no finite number", id="nan"),
         pytest.param('{"question": "q", "answers": ["a"], "scores": [-Infinity]}', "no finite number", id="infinite"),
         pytest.param('{"question": "q", "answers": ["a"], "scores": ["5"]}', "a score is no number", id="a text"),
+        pytest.param('{"question": "q", "answers": ["a"], "scores": [true]}', "a score is no number", id="a truth"),
         pytest.param('{"question": 3, "answers": ["a"], "scores": [1]}', "no texts", id="no text"),
         pytest.param("[1, 2]", "no object", id="no object"),
     ],

@@ -119,6 +119,23 @@ def test_a_run_is_repeated_by_its_seed(tokenizer):
     assert runs[0] == runs[1] != runs[2]
 
 
+def test_the_rate_warms_up_over_a_tenth_and_falls_to_0_and_gradients_are_bounded(tokenizer, monkeypatch):
+    model, rates, norms, step = fresh(), [], [], torch.optim.AdamW.step
+    with torch.no_grad():
+        model.score.weight.mul_(100)  # so that gradients are large
+
+    def seen(optimizer):
+        rates.append(optimizer.param_groups[0]["lr"] / 2e-3)
+        norms.append(torch.stack([p.grad.norm() for p in model.parameters() if p.grad is not None]).norm().item())
+        return step(optimizer)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", seen)
+    list(reward_training.train(model, toy(40, seed=8), tokenizer, peak=2e-3, batch_size=2, clip=0.5))
+    assert rates[0] < max(rates) == pytest.approx(1.0) and rates.index(max(rates)) <= 2 and rates[-1] < 0.02
+    assert sorted(rates[2:], reverse=True) == rates[2:]
+    assert max(norms) == pytest.approx(0.5, rel=1e-3)
+
+
 def test_a_diverging_run_stops(tokenizer):
     model = fresh()
     with torch.no_grad():
