@@ -80,7 +80,7 @@ Write `fixed(scores, logp, logp_ref, beta)`, and set `cause` to the letter of th
 
 {parts.listed(_CAUSES)}
 """,
-    why="Two implementations in three have had this sign wrong at some time; only the KL curve shows it.",
+    why="With this sign wrong a run looks well for a while; only the KL curve shows it.",
     points=2,
     minutes=6,
     difficulty=2,
