@@ -5,7 +5,7 @@ Dettmers et al. 2023, "QLoRA: Efficient Finetuning of Quantized LLMs" (arXiv:230
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int8
@@ -33,8 +33,8 @@ def double_quantize(absmax: Float[Tensor, " blocks"], block: int = 256) -> Doubl
     mean = absmax.mean() if absmax.numel() else absmax.new_zeros(())
     rows = F.pad(absmax - mean, (0, -len(absmax) % block)).reshape(-1, block)
     steps = rows.abs().amax(dim=-1) / 127
-    codes = (rows / steps.where(steps > 0, 1.0)[:, None]).round().to(torch.int8)
-    return DoubleQuantized(codes.reshape(-1)[: len(absmax)], steps, mean)
+    codes = (rows / steps.where(steps > 0, 1.0)[:, None]).reshape(-1)[: len(absmax)].round().to(torch.int8)
+    return DoubleQuantized(codes, steps, mean)
 
 
 def double_dequantize(d: DoubleQuantized, block: int = 256) -> Float[Tensor, " blocks"]:
@@ -73,6 +73,14 @@ class NF4Linear(nn.Module):
         return 8 * kept / (self.in_features * self.out_features)
 
 
+class _Recipe(NamedTuple):
+    """How a saved tensor lies in the dequantised weight."""
+
+    size: torch.Size
+    stride: tuple[int, ...]
+    offset: int
+
+
 @contextmanager
 def recomputed(layer: NF4Linear) -> Iterator[Tensor]:
     """The weight of the layer, which autograd does not keep: the backward pass dequantises again.
@@ -81,13 +89,15 @@ def recomputed(layer: NF4Linear) -> Iterator[Tensor]:
     """
     weight = layer.weight
     place = weight.untyped_storage().data_ptr()
+    # Whoever keeps tensors elsewhere, or counts them, still gets the others; torch, pinned, has no public name for it.
+    pack, unpack = torch._C._autograd._top_saved_tensors_default_hooks(False) or (lambda t: t, lambda t: t)
 
-    def keep(saved: Tensor) -> Tensor | tuple:
+    def keep(saved: Tensor) -> Any:
         is_weight = saved.untyped_storage().data_ptr() == place
-        return (saved.size(), saved.stride(), saved.storage_offset()) if is_weight else saved
+        return _Recipe(saved.size(), saved.stride(), saved.storage_offset()) if is_weight else pack(saved)
 
-    def give(kept: Tensor | tuple) -> Tensor:
-        return layer.weight.as_strided(*kept) if isinstance(kept, tuple) else kept
+    def give(kept: Any) -> Tensor:
+        return layer.weight.as_strided(*kept) if isinstance(kept, _Recipe) else unpack(kept)
 
     with torch.autograd.graph.saved_tensors_hooks(keep, give):
         yield weight
