@@ -47,8 +47,8 @@ class Plain:
 
     @property
     def tolerance(self) -> float:
-        """How far numbers of this type may be apart, as a share; 0 for whole numbers and words."""
-        return TOLERANCES.get((self.parts[0] if self.parts else self).type.removeprefix(ARRAY), 0.0)
+        """How far numbers of this type may be apart, as a share: 0 for whole numbers and words."""
+        return max(TOLERANCES.get(part.type.removeprefix(ARRAY), 0.0) for part in self.parts or (self,))
 
 
 def to_plain(x: Any) -> Plain:

@@ -23,8 +23,10 @@ from minqwen.show.heads import (
 from minqwen.show.labeller_view import labeller
 from minqwen.show.ledger_view import claims, ledger, ledger_plot
 from minqwen.show.length_view import length_curves, length_curves_plot
+from minqwen.show.levels_view import levels_plot
 from minqwen.show.live_view import live
 from minqwen.show.mask_view import mask_painter, mask_painter_plot
+from minqwen.show.memory_view import memory_calculator, memory_plot
 from minqwen.show.overview import course_map, lessons
 from minqwen.show.planner_view import planner, planner_plot
 from minqwen.show.plots import bars, curves, heatmap, shapes
@@ -76,10 +78,13 @@ __all__ = [
     "length_curves",
     "length_curves_plot",
     "lessons",
+    "levels_plot",
     "lineage",
     "live",
     "mask_painter",
     "mask_painter_plot",
+    "memory_calculator",
+    "memory_plot",
     "next_tokens",
     "paired_difference",
     "planner",

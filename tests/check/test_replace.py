@@ -6,6 +6,7 @@ import dataclasses
 import pytest
 import torch
 
+from minqwen.adapt import lora, memory, qlora
 from minqwen.align import answers, cartpole, preference, reward, reward_training, rlhf, sft
 from minqwen.align.rollout import Sampling
 from minqwen.check import EXERCISES, check, using
@@ -58,6 +59,10 @@ def test_model_tokenizer_and_trainer_run_on_the_functions_that_say_so_and_on_no_
         next(cartpole.train(cartpole.Method(carts=2, steps=4), 1e-3, seed=0))
         aligner = rlhf.RLHF(model, judge.value_model(), judge, 1, 0, sampling=Sampling(max_new_tokens=3))
         next(aligner.steps([answers.Prompts(ids.repeat(2, 1), ids.repeat(2, 1) > 0)], 1))
+        memory.predict(memory.Sizes(17, 14, 1, 1, 1, 13), "LoRA", 1, 1)
+        qlora.add_qlora(model, "q_proj", 2, 4.0)
+        model(ids)
+        lora.merge(model)
 
 
 def test_the_model_runs_on_the_learners_function_inside_the_block_only(model):
