@@ -24,6 +24,7 @@ bench: ## speed and memory beside peers, into benchmarks/RESULTS*.md; some minut
 	$(PYTHON) benchmarks/flash.py
 	$(PYTHON) benchmarks/growth.py
 	$(PYTHON) benchmarks/aligning.py
+	$(PYTHON) benchmarks/adapting.py
 
 assets: ## corpus, vocabularies, checkpoint; each step says how long it takes before it starts
 	$(PYTHON) tools/assets.py corpus
