@@ -108,7 +108,7 @@ EXPERIMENTS = {
         variants=reinforcement.RANDOM_WALKS_VARIANTS,
         recipe=reinforcement.RANDOM_WALKS,
         seeds=reinforcement.RANDOM_WALKS["seeds"],
-        hours=0.15,
+        hours=0.5,
         prepare=reinforcement.prepare_walks,
         measure=reinforcement.measure_walks,
     ),

@@ -27,7 +27,7 @@ SIZE = QwenConfig(
 )
 SAMPLING = Sampling(answers=1, max_new_tokens=LONGEST - 1, temperature=1.0, top_p=1.0)
 PPO = Settings(
-    beta=0.0, missing_end=0.0, value_clip=0.2, value_only=0, minibatches=4, epochs=4, policy_rate=3e-4, value_rate=3e-4
+    beta=0.0, missing_end=0.0, value_clip=0.15, value_only=0, minibatches=4, epochs=4, policy_rate=3e-4, value_rate=3e-4
 )
 
 
