@@ -201,8 +201,10 @@ assert reward.preference_loss(torch.zeros(1), gap) == 200
 
 # %% exercise="preference_loss"
 first = preference.comparisons(train[:4], least=0.05)
+drawn = torch.Generator().manual_seed(0)
+fresh = reward.RewardModel(Qwen(judge.config, drawn), drawn)
 with using(preference_loss):
-    step = next(iter(reward_training.train(reward.RewardModel(Qwen(judge.config)), first, tokenizer)))
+    step = next(iter(reward_training.train(fresh, first, tokenizer)))
 print(f"one step of training on your loss: {step.loss:.3f} nats")
 
 # %% [markdown]
