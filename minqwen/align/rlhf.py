@@ -62,7 +62,8 @@ class RunawayError(ValueError):
 class RLHF:
     """Trains `policy` and `value` in place, against a frozen copy of the policy as it is now.
 
-    `score` is the reward model, or any function of ids and is_token. Draws come from `generator`.
+    `score` is the reward model, better as a reader of texts (`rereading.by_text`), or any function of ids and is_token.
+    Draws come from `generator`.
     """
 
     def __init__(

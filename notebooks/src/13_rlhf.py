@@ -309,6 +309,7 @@ def begin(beta=0.04):
 
 trainer = begin()
 seen = [each.gauges for each in show.gauges(trainer.steps(asked, len(asked)))]
+plt.show()
 
 # %% id="live-rlhf-holds"
 first, last = (sum(g.reward for g in some) / 3 for some in (seen[:3], seen[-3:]))
@@ -486,7 +487,7 @@ r"""
 Without the value-only start, and with the gradient of pre-training against the **alignment tax**. Differences to the recipe at the end of the run, with 95 % intervals over seeds; filled where 0 is excluded:
 """
 
-# %% id="ablations"
+# %%
 ABLATED = ("no value-only start", "pre-training text")
 rewards = log.against("beta 0.04", last, lambda r: r["held_out"]["reward"])
 tax = log.against("beta 0.04", last, lambda r: sum(r["held_out"]["bits_per_byte"].values()) / 2)
@@ -496,6 +497,8 @@ show.intervals(
     "difference to the recipe",
 )
 plt.show()
+
+# %% id="ablations"
 start, end = (sum(held_out_at(step, lambda f: sum(f["bits_per_byte"].values()) / 2)) for step in (0, last))
 seeds = len(final)
 print(f"bits per byte of both languages: {start / seeds:.3f} before, {end / seeds:.3f} after")
