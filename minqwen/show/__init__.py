@@ -40,6 +40,7 @@ from minqwen.show.sampling_view import sampling_bars, sampling_plot
 from minqwen.show.tables import table
 from minqwen.show.tile_view import tile_explorer, tiles_plot
 from minqwen.show.token_view import token_explorer, tokens_plot
+from minqwen.show.trace_view import trace
 from minqwen.show.trust_view import trust_region
 
 __all__ = [
@@ -105,6 +106,7 @@ __all__ = [
     "tiles_plot",
     "token_explorer",
     "tokens_plot",
+    "trace",
     "transcript",
     "trust_region",
     "wavelengths",

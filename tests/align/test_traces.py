@@ -2,8 +2,11 @@
 
 import random
 
+import pytest
+
 from minqwen import assets
-from minqwen.align import chatml, sft, traces
+from minqwen.align import answers, chatml, sft, traces
+from minqwen.model import Qwen
 from minqwen.prompt import practice, react, tools
 from minqwen.tokenizer import Tokenizer
 
@@ -48,3 +51,29 @@ def test_packed_traces_stand_in_windows_as_conversations_do():
     chats = sft.pack(whole, TOKENIZER, 256)
     assert packed.ids.equal(chats.ids) and packed.documents.equal(chats.documents)
     assert (packed.learned <= chats.learned).all() and packed.learned.sum() < chats.learned.sum()
+
+
+def test_a_writer_goes_on_where_the_turn_stands_and_stops_before_a_tool_speaks():
+    model = Qwen.from_pretrained(assets.TINY_QWEN_SFT)
+    words = "Repeat these words: heart love time"
+    whole = answers.answer(model, TOKENIZER, [words])[0]
+    write = traces.writer(model, TOKENIZER, stop="Observation:")
+    assert write(words, "") == whole == "heart love time"
+    assert write(words, "heart love") == " time"
+    stopped = traces.writer(model, TOKENIZER, stop="love")(words, "")
+    assert stopped == "heart love"
+    assert len(TOKENIZER.encode(traces.writer(model, TOKENIZER, "x", max_new_tokens=1)(words, ""))) == 1
+
+
+def test_a_full_context_is_refused_with_the_way_out():
+    model = Qwen.from_pretrained(assets.TINY_QWEN_SFT)
+    with pytest.raises(ValueError, match="offer fewer tools"):
+        traces.writer(model, TOKENIZER, "x")("love " * 300, "")
+    assert traces.writer(model, TOKENIZER, "x")("love " * 200, "") is not None
+
+
+def test_material_of_the_two_splits_shares_no_noun_and_no_question():
+    train, held_out = (traces.material(split) for split in ("train", "held_out"))
+    assert not set(train["nouns"]) & set(held_out["nouns"]) and len(held_out["nouns"]) >= 20
+    assert not {q for q, _ in train["plain"]} & {q for q, _ in held_out["plain"]}
+    assert train["things"] == held_out["things"]

@@ -1,0 +1,1 @@
+"""Lesson 15: prompting in steps, and calling tools."""

@@ -1,0 +1,116 @@
+"""Teaches the fine-tuned tiny Qwen to ask tools: recipe, log, and the model.
+
+The log is one JSON object a line: first the recipe, then the training loss every ten steps, and at the end, of the
+model before and of the saved weights, the three metrics by kind of task, with the words of training and held-out ones.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+import pretrain
+from minqwen import assets
+from minqwen.align import answers, sft, tasks, traces
+from minqwen.data import corpus, images
+from minqwen.model import Qwen, training
+from minqwen.prompt import metrics, practice, react, tools
+from minqwen.tokenizer import Tokenizer
+
+RECIPE = {
+    "seed": 0,
+    "shares": {
+        "telling": 4,
+        "arbitrary": 4,
+        "calculator": 2,
+        "dictionary": 2,
+        "poem_search": 2,
+        "no tool": 3,
+        "missing": 3,
+    },
+    "traces": 3000,
+    "chats": 60,  # examples of every earlier task, mixed in
+    "window": 224,
+    "batch_size": 8,
+    "warmup": 20,
+    "steps": 130,
+    "peak": 2e-3,
+}
+LOG_EVERY = 10
+MANY = 20  # questions of each kind at the end
+
+
+def words(split: str) -> practice.Words:
+    """Nouns, names and questions of one split; things to ask about, dictionary and poems are the same in both."""
+    poems = [document.text for document in corpus.load("held_out", "zh")]
+    return practice.Words(
+        **traces.material(split), dictionary=images.IMAGES, real=tools.real_tools(images.IMAGES, poems)
+    )
+
+
+def made(given: practice.Words, shares: Mapping[str, int], count: int, seed: int) -> list[practice.Task]:
+    """So many tasks, their kinds in these shares."""
+    rng = random.Random(seed)
+    kinds = rng.choices(list(shares), list(shares.values()), k=count)
+    return [practice.task(given, rng, kind) for kind in kinds]
+
+
+def windows(recipe: Mapping[str, Any], tokenizer: Tokenizer) -> sft.Windows:
+    """Traces, and chats of the earlier tasks among them; what is too long for a window is left out."""
+    length = recipe["window"]
+    chosen = made(words("train"), recipe["shares"], recipe["traces"], recipe["seed"])
+    encoded = [
+        traces.encode(react.react_prompt(task.tools, task.question, brief=True), task.trace, tokenizer)
+        for task in chosen
+    ]
+    kept = [each for each in encoded if len(each[0]) <= length + 1]
+    chats = [example.messages for example in tasks.examples("train", recipe["chats"], recipe["seed"])]
+    return sft.join(sft.lay_out(kept, tokenizer, length + 1), sft.pack(chats, tokenizer, length + 1))
+
+
+def measured(model: Qwen, tokenizer: Tokenizer, test: Sequence[practice.Task]) -> dict[str, dict[str, float]]:
+    """The metrics of the first reply, by kind of task."""
+    found = {}
+    for kind in dict.fromkeys(task.kind for task in test):
+        of_kind = [task for task in test if task.kind == kind]
+        prompts = [react.react_prompt(task.tools, task.question, brief=True) for task in of_kind]
+        written = answers.answer(model, tokenizer, prompts, 72, stop_strings=(react.STOP,), decode=tokenizer.decode)
+        found[kind] = metrics.scores(of_kind, written, tokenizer.encode)
+    return found
+
+
+def questions(split: str, many: int) -> list[practice.Task]:
+    """So many of each kind, from another seed than training's."""
+    given, rng = words(split), random.Random(f"{split} test")
+    return [practice.task(given, rng, kind) for kind in practice.KINDS for _ in range(many)]
+
+
+def run(folder: Path, log: Path, tokenizer: Tokenizer, recipe: Mapping[str, Any] = RECIPE) -> None:
+    """Train; `folder` gets the model in bfloat16, `log` a line for everything measured."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(training.as_line({**recipe, **pretrain.machine()}), encoding="utf-8")
+    model = Qwen.from_pretrained(assets.TINY_QWEN_SFT)
+    batches = windows(recipe, tokenizer)
+    write(log, {"windows": len(batches.ids), "learned_tokens": int(batches.targets.sum())})
+    settings = {"warmup": recipe["warmup"], "batch_size": recipe["batch_size"], "seed": recipe["seed"]}
+    steps = sft.fine_tune(
+        model, batches, recipe["steps"], recipe["peak"], bfloat16=training.multiplies_bfloat16(), **settings
+    )
+    for step in tqdm(steps, total=recipe["steps"]):
+        if step.step % LOG_EVERY == 0:
+            write(log, {"step": step.step, "loss": step.loss})
+    model.save_pretrained(folder, dtype=torch.bfloat16)
+    tokenizer.save_pretrained(folder)
+    for when, where, splits in (("before", assets.TINY_QWEN_SFT, ("held_out",)), ("after", folder, corpus.SPLITS)):
+        asked = Qwen.from_pretrained(where)
+        for split in splits:
+            write(log, {when: split, "scores": measured(asked, tokenizer, questions(split, MANY))})
+
+
+def write(log: Path, *records: Mapping[str, Any]) -> None:
+    """Append to the log."""
+    with log.open("a", encoding="utf-8") as file:
+        file.write("".join(map(training.as_line, records)))
