@@ -87,3 +87,14 @@ def test_every_table_and_figure_of_the_report_is_one_row():
 
 def test_every_lesson_has_a_claim_to_show():
     assert {row["lesson"] for row in ROWS} == set(LESSONS)
+
+
+def test_every_claim_is_decided():
+    assert [row["claim"] for row in ROWS if row["status"] == "to come"] == []
+
+
+def test_the_stored_ledger_of_lesson_16_shows_the_rows_of_the_file():
+    cells = nbformat.read(build.ROOT / "notebooks" / "16_past_one_machine.ipynb", 4).cells
+    [stored] = next(cell.outputs for cell in cells if cell.id == "ledger")
+    now = show.ledger(show.claims((build.ROOT / "notebooks" / "src" / "claims.toml").read_text("utf-8")))
+    assert stored.data["text/markdown"] == now.data, "run python tools/build.py run 16"
