@@ -427,6 +427,9 @@ Two limits. Our PMP pairs differ from RM's in number, noise and kind at once, as
 # %% id="accuracy-by-number"
 sizes = {"clean, fewest": recipe["fewest"], "clean": recipe["few"], "clean, many": recipe["many"]}
 own = {name: runs.at("RM", lambda record: record["accuracy"]["SFT model"])[name] for name in sizes}
+means = [sum(values) / len(values) for values in own.values()]
+print({sizes[name]: round(mean, 3) for name, mean in zip(own, means)})
+assert means[-1] > means[0]
 show.bands(
     list(sizes.values()),
     {"own kind": list(zip(*own.values()))},
@@ -435,9 +438,6 @@ show.bands(
     y="share of unseen pairs in the right order",
 )
 plt.show()
-means = [sum(values) / len(values) for values in own.values()]
-print({sizes[name]: round(mean, 3) for name, mean in zip(own, means)})
-assert means[-1] > means[0]
 
 # %% id="wrong-labels-average-out"
 pmp = accuracies("PMP", "SFT model")

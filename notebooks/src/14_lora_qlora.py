@@ -156,6 +156,8 @@ print({name: f"changed by {size:.0%} of its size" for name, size in moved.items(
 assert min(moved.values()) > 0.5
 
 # %% id="rank-of-the-change"
+print({name: f"{share[7]:.0%} in 8 of 192 directions" for name, share in shares.items()})
+assert 0.1 < shares["noise"][7] + 0.01 < shares["W of Q"][7] < 0.6, "more than noise, far from all"
 show.curves(
     range(1, 65),
     {name: 100 * share[:64] for name, share in shares.items()},
@@ -164,8 +166,7 @@ show.curves(
     y="percent of the change in its best R directions",
 )
 plt.show()
-print({name: f"{share[7]:.0%} in 8 of 192 directions" for name, share in shares.items()})
-assert 0.1 < shares["noise"][7] + 0.01 < shares["W of Q"][7] < 0.6, "more than noise, far from all"
+
 
 # %% [markdown]
 r"""
@@ -564,7 +565,7 @@ is_real = assets.REAL_MODEL.exists()
 source = assets.REAL_MODEL if is_real else assets.TINY_QWEN_SFT
 words = HubWords(source) if is_real else tokenizer
 last = "layers.2[0-9].*proj" if is_real else "layers.[345].*proj"  # the last ten layers; the last three
-STEPS, PEAK = (20, 1e-3) if is_real else (60, 3e-3)
+STEPS, PEAK = (24, 1e-3) if is_real else (60, 3e-3)
 old = Qwen.from_pretrained(source)
 print("SmolLM2-135M-Instruct" if is_real else "The real model is not here; these are the tiny Qwen's numbers.")
 
@@ -621,7 +622,7 @@ def examine(model):
 
 # %% [markdown]
 r"""
-Twenty steps, rank 8, α = 16, on the last ten layers:
+Two dozen steps, rank 8, α = 16, on the last ten layers:
 """
 
 
