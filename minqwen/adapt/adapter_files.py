@@ -4,6 +4,7 @@ The layout: https://huggingface.co/docs/peft/developer_guides/checkpoint
 """
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def load(model: nn.Module, folder: str | Path) -> list[str]:
     Everything is compared before the model is touched.
     """
     config, tensors = _read(Path(folder))
-    alpha, dropout = float(config["lora_alpha"]), float(config.get("lora_dropout", 0.0))
+    alpha, dropout = _numbers(config, folder)
     pairs: dict[str, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         name, _, part = key.removeprefix(PREFIX).removesuffix(".weight").rpartition(".")
@@ -95,12 +96,26 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         config, tensors = json.loads((folder / CONFIG).read_text(encoding="utf-8")), load_file(folder / WEIGHTS)
     except (ValueError, SafetensorError) as error:
         raise ValueError(f"{folder} is damaged ({error}); copy both files again") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{folder / CONFIG} is no JSON object; copy both files again")
     other = [f"{key}={config[key]!r}" for key, plain in PLAIN.items() if key in config and config[key] not in plain]
     if config.get("peft_type") != "LORA" or "lora_alpha" not in config or other or not tensors:
         told = ", ".join(other) or f"peft_type={config.get('peft_type')!r}"
         raise ValueError(f"{folder} is no plain LoRA ({told}); merge it with peft and load the whole model")
     _refuse_broken(tensors, "copy the file again, or go back to an earlier adapter")
     return config, tensors
+
+
+def _numbers(config: dict[str, Any], folder: str | Path) -> tuple[float, float]:
+    alpha, dropout = config["lora_alpha"], config.get("lora_dropout", 0.0)
+    if not all(isinstance(each, int | float) for each in (alpha, dropout)) or not (
+        0 < alpha < math.inf and 0 <= dropout < 1
+    ):
+        raise ValueError(
+            f"{folder} has lora_alpha={alpha} and lora_dropout={dropout}; alpha must be a number above 0, dropout one "
+            "from 0 to below 1: copy the file again"
+        )
+    return float(alpha), float(dropout)
 
 
 def _refuse_broken(tensors: dict[str, Tensor], way_out: str) -> None:

@@ -3,6 +3,7 @@
 Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models" (arXiv:2106.09685), section 4.1.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,8 +57,10 @@ class LoRALinear(nn.Module):
             raise ValueError(f"rank={rank} must lie between 1 and {min(m, n)}: a {m} x {n} matrix has no higher rank")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout={dropout} is the share of x that A does not see; take 0.05, or 0 for none")
+        if not (math.isfinite(alpha) and alpha > 0):
+            raise ValueError(f"alpha={alpha} must be finite and above 0; take twice the rank")
         weight = base.weight
-        self.base, self.rank, self.alpha, self.dropout = base.requires_grad_(False), rank, alpha, dropout
+        self.base, self.rank, self.alpha, self.dropout = base, rank, alpha, dropout
         a = torch.empty(rank, n, dtype=weight.dtype, device=weight.device)
         self.a = nn.Parameter(a.uniform_(-(n**-0.5), n**-0.5, generator=generator))
         self.b = nn.Parameter(torch.zeros(m, rank, dtype=weight.dtype, device=weight.device))
@@ -131,6 +134,10 @@ def attach(model: nn.Module, layers: dict[str, LoRALinear]) -> None:
 def matching(model: nn.Module, pattern: str) -> list[str]:
     """The names of the linear layers in which the pattern is found; ValueError if there is none to adapt."""
     inside = tuple(f"{name}." for name in adapters(model))
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is no regular expression ({error}); put a backslash before [ ( or *") from error
     linear = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear)]
     found = [name for name in linear if re.search(pattern, name)]
     taken = [name for name in found if name.startswith(inside)]
@@ -149,8 +156,15 @@ def adapters(model: nn.Module) -> dict[str, LoRALinear]:
 
 def merge(model: nn.Module) -> None:
     """Merge every adapter: the model computes the same, at the speed of the plain one."""
-    for layer in _every(model):
-        layer.merge()
+    done = []
+    try:
+        for layer in _every(model):
+            layer.merge()
+            done.append(layer)
+    except ValueError:
+        for layer in done:
+            layer.unmerge()
+        raise
 
 
 def unmerge(model: nn.Module) -> None:

@@ -237,6 +237,9 @@ def test_ranks_may_differ_and_files_take_the_place_of_adapters_that_are_there(tm
         pytest.param(lambda m: lora.add_lora(m, "v_proj", 29, 4.0), "between 1 and 28", id="rank above the size"),
         pytest.param(lambda m: lora.add_lora(m, "v_proj", 0, 4.0), "between 1 and 28", id="rank zero"),
         pytest.param(lambda m: lora.add_lora(m, "v_proj", 2, 4.0, dropout=1.0), "take 0.05", id="all dropped"),
+        pytest.param(lambda m: lora.add_lora(m, "v_proj", 2, float("nan")), "above 0", id="alpha is no number"),
+        pytest.param(lambda m: lora.add_lora(m, "v_proj", 2, 0.0), "above 0", id="alpha zero"),
+        pytest.param(lambda m: lora.add_lora(m, "[", 2, 4.0), "put a backslash", id="no pattern"),
         pytest.param(lambda m: lora.add_lora(m, "q_proj", 2, 4.0), "narrow the pattern", id="adapted twice"),
         pytest.param(lambda m: lora.unmerge(m), "merge first", id="unmerged without merge"),
         pytest.param(lambda m: (lora.merge(m), lora.merge(m)), "unmerge first", id="merged twice"),
@@ -253,10 +256,32 @@ def test_bad_calls_are_refused_with_the_way_out(call, way_out):
 
 
 def test_what_is_refused_leaves_the_model_as_it_was():
-    model = tiny()
-    with pytest.raises(ValueError, match="between 1 and"):
-        lora.add_lora(model, "proj", 29, 4.0)
+    model = tiny(n_kv_heads=1)
+    with pytest.raises(ValueError, match="between 1 and 14"):  # fits q_proj, which comes first, and not k_proj
+        lora.add_lora(model, "proj", 20, 4.0)
     assert not lora.adapters(model) and all(p.requires_grad for p in model.parameters())
+
+
+def test_an_adapter_that_fits_the_first_layer_alone_leaves_the_model_as_it_was(tmp_path):
+    adapter_files.save(adapted("layers.0.*q_proj|layers.1.*up_proj"), tmp_path)
+    other = tiny(d_ff=40)
+    with pytest.raises(ValueError, match="layer's weight is"):
+        adapter_files.load(other, tmp_path)
+    assert not lora.adapters(other) and all(p.requires_grad for p in other.parameters())
+
+
+def test_a_merge_that_fails_half_way_is_undone():
+    model = adapted()
+    before = model(IDS)
+    with torch.no_grad():
+        lora.adapters(model)["model.layers.1.mlp.up_proj"].b[0, 0] = float("nan")
+    with pytest.raises(ValueError, match="earlier adapter"):
+        lora.merge(model)
+    assert not any(layer.unmerged for layer in lora.adapters(model).values())
+    with torch.no_grad():
+        lora.adapters(model)["model.layers.1.mlp.up_proj"].b[0, 0] = 0.0
+    lora.merge(model)
+    assert model(IDS).shape == before.shape
 
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
@@ -297,6 +322,33 @@ def test_an_adapter_that_is_more_than_a_and_b_is_refused(tmp_path, change):
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     (tmp_path / "adapter_config.json").write_text(json.dumps(config | change))
     with pytest.raises(ValueError, match="merge it with peft"):
+        adapter_files.load(tiny(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lora_alpha": None},
+        {"lora_alpha": float("nan")},
+        {"lora_alpha": -1},
+        {"lora_dropout": 7},
+        {"lora_dropout": "a"},
+    ],
+    ids=str,
+)
+def test_settings_that_are_no_numbers_are_refused(tmp_path, change):
+    adapter_files.save(adapted(), tmp_path)
+    config = json.loads((tmp_path / "adapter_config.json").read_text())
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config | change))
+    for model in (tiny(), adapted()):
+        with pytest.raises(ValueError, match="alpha must be a number above 0, dropout one from 0 to below 1"):
+            adapter_files.load(model, tmp_path)
+
+
+def test_a_list_is_no_config(tmp_path):
+    adapter_files.save(adapted(), tmp_path)
+    (tmp_path / "adapter_config.json").write_text("[]")
+    with pytest.raises(ValueError, match="no JSON object"):
         adapter_files.load(tiny(), tmp_path)
 
 
