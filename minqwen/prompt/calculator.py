@@ -34,10 +34,13 @@ def calculate(expression: str) -> Fraction:
 
 
 def written(value: Fraction) -> str:
-    """A whole number as it is, another with up to six decimals."""
+    """A whole number as it is, another rounded to six decimals."""
     if value.denominator == 1:
         return str(value.numerator)
-    return f"{float(value):.6f}".rstrip("0").rstrip(".")
+    micro = round(abs(value) * 10**6)
+    whole, rest = divmod(micro, 10**6)
+    text = f"{whole}.{rest:06}".rstrip("0").rstrip(".")
+    return f"-{text}" if value < 0 and micro else text
 
 
 def _sum(tokens: list[str]) -> tuple[Fraction, list[str]]:

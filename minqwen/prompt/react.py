@@ -111,12 +111,13 @@ def run_react(
     """Ask, call, append what the tool said, ask again, and yield each part as soon as it is there.
 
     `generate(prompt, written)` continues the assistant's turn `written`, and should stop at STOP. What it writes past
-    its first `Observation:` is dropped: only a tool says what a tool said. The loop ends with an answer, or after
+    its first `Observation:` is dropped: only a tool says what a tool said. Of a call and an answer in one reply the
+    call counts. The loop ends with an answer, or after
     `max_steps` calls or `seconds`, or when a reply is neither a call nor an answer.
     """
     prompt, written, start = react_prompt(tools, question, brief), "", time.monotonic()
     for _ in range(max_steps):
-        said = generate(prompt, written).partition(OBSERVATION)[0]
+        said = ("\n" + generate(prompt, written)).partition(OBSERVATION)[0].removeprefix("\n")
         yield Event("model", said)
         wanted = parse_react("\n" + said)
         if not wanted.name:

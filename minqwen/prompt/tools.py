@@ -71,7 +71,8 @@ def read_arguments(tool: Tool, arguments: str) -> dict[str, Any] | str:
     known = {parameter.name for parameter in tool.parameters}
     missing = [p.name for p in tool.parameters if p.required and p.name not in given]
     if missing or set(given) - known:
-        return f"{ERROR}{tool.name} takes {', '.join(sorted(known))}, not {', '.join(map(str, given)) or 'nothing'}"
+        takes, has = ", ".join(sorted(known)) or "no arguments", ", ".join(map(str, given)) or "nothing"
+        return f"{ERROR}{tool.name} takes {takes}, not {has}"
     wrong = [p.name for p in tool.parameters if p.type == "string" and not isinstance(given.get(p.name, ""), str)]
     return f"{ERROR}{wrong[0]} is no text; write {example}" if wrong else given
 

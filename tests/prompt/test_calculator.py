@@ -69,7 +69,14 @@ def test_what_is_no_sum_is_refused_with_the_way_out(text, way_out):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(Fraction(7), "7"), (Fraction(-1, 4), "-0.25"), (Fraction(1, 3), "0.333333")]
+    ("value", "text"),
+    [
+        (Fraction(7), "7"),
+        (Fraction(-1, 4), "-0.25"),
+        (Fraction(1, 3), "0.333333"),
+        (Fraction(-1, 10**7), "0"),
+        (Fraction(10**21, 3), "3" * 21 + ".333333"),
+    ],
 )
 def test_a_result_is_written_short(value, text):
     assert calculator.written(value) == text
