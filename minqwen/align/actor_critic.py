@@ -1,9 +1,9 @@
 """One batch of experience, used several times: the inner loop of PPO, and of A2C as its simplest case.
 
-Schulman et al. 2017 (arXiv:1707.06347), algorithm 1 and equation 9; the details that the paper leaves out (one whole
-batch whitened, rows shuffled anew for each epoch, gradients clipped to a norm of 0.5, Adam with ε = 1e-5) as in Huang
-et al. 2022, "The 37 Implementation Details of Proximal Policy Optimization",
-https://iclr-blog-track.github.io/2022/03/25/ppo-implementation-details/.
+Schulman et al. 2017 (arXiv:1707.06347), algorithm 1 and equation 9; the details that the paper leaves out (rows
+shuffled anew for each epoch, gradients clipped to a norm of 0.5, Adam with ε = 1e-5) as in Huang et al. 2022, "The 37
+Implementation Details of Proximal Policy Optimization",
+https://iclr-blog-track.github.io/2022/03/25/ppo-implementation-details/; they whiten each minibatch, we the batch.
 """
 
 import math

@@ -2,8 +2,8 @@
 
 Barto, Sutton and Anderson 1983 (https://doi.org/10.1109/TSMC.1983.6313077), in gymnasium's version. Agent and loop
 follow Huang et al. 2022, https://iclr-blog-track.github.io/2022/03/25/ppo-implementation-details/: orthogonal weights,
-an actor that starts almost even, a critic that starts at 0, a rate that falls to 0, episodes that were cut off go on in
-the critic's eyes.
+an actor that starts almost even, a rate that falls to 0. Ours: the critic starts at 0, and episodes that were cut off
+go on in the critic's eyes.
 """
 
 import math

@@ -27,11 +27,13 @@ class Pull(NamedTuple):
 def clip_plot(advantage: float = 1.0, clip: float = 0.2, ratio: float = 1.0) -> Pull:
     """min(ρA, clip(ρ, 1 − ε, 1 + ε) A) over ρ, with the token at `ratio` as a dot; returned is what it does there."""
     found = pull(advantage, clip, ratio)
-    words = "the clip holds it: slope 0" if found.held else f"it pulls: slope {found.slope:+.2f}"
+    moves = f"it pulls: slope {found.slope:+.2f}" if found.slope else "nothing pulls: slope 0"
+    words = "the clip holds it: slope 0" if found.held else moves
     with plt.rc_context(figure.STYLE):
+        flat = f"above {1 + clip:g}" if advantage > 0 else f"below {1 - clip:g}" if advantage < 0 else "everywhere"
         alt = (
-            f"The objective of a token with advantage {advantage:g} over its ratio, flat beyond "
-            f"{1 + clip if advantage > 0 else 1 - clip:g}; at ratio {ratio:g} it is {found.objective:.2f}, {words}."
+            f"The objective of a token with advantage {advantage:g} over its ratio, flat {flat}; at {ratio:g} it is "
+            f"{found.objective:.2f}, {words}."
         )
         [ax] = figure.canvas(alt, 6.0, 3.2, boxes=((0.65, 0.5, 5.1, 2.3),))
         draw_clip(ax, advantage, clip)

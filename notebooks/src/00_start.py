@@ -457,7 +457,7 @@ Every word is explained where it is first needed; this is the place to look one 
 | advantage | 优势 | how much better an action was than a critic expected | 12 |
 | PPO | 近端策略优化 | improves a policy by small, clipped steps towards reward | 12 |
 | RLHF | 基于人类反馈的强化学习 | training an answering model by such a reward | 13 |
-| KL divergence | KL 散度 | how far two distributions lie apart, in nats | 13 |
+| KL divergence | KL 散度 | how far two distributions lie apart, in nats | 12 |
 | LoRA | 低秩适配 | training two thin matrices beside a frozen one | 14 |
 | quantization | 量化 | storing numbers in few bits | 14 |
 | tool use | 工具调用 | the model writes a call, a program runs it and shows the result | 15 |

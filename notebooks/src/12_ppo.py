@@ -48,7 +48,7 @@ show.table(
 
 # %% [markdown]
 r"""
-**Predict**: PPO takes 16 steps on every batch of walks, A2C one. At a rate ten times too large, which of the two suffers more? Section 12.11 answers.
+**Predict**: PPO takes 16 steps on every batch of walks, A2C one. At ten times the rate, which of the two suffers more? Section 12.11 answers.
 
 ## 12.1 The policy gradient
 
@@ -105,7 +105,7 @@ plt.show()
 r"""
 **What you should see**: a parabola with its lowest point near the dotted line, the mean score.
 
-A **critic** V foretells the score of each state, and A = R − V, the *advantage*, says how much better than foretold an action was. A2C trains both, with a bonus for entropy H that keeps the actor from certainty:
+A **critic** V foretells the score of each state, and A = R − V, the *advantage*, says how much better than foretold an action was. The policy is also called the actor. A2C (advantage actor-critic) trains both, with a bonus for the entropy H = −Σ p log p of its choice, which is 0 for a certain one:
 
 $$L=-\operatorname{mean}\log\pi\,A+c_v\tfrac12\operatorname{mean}(V-R)^2-c_e\operatorname{mean}H$$
 """
@@ -147,7 +147,7 @@ assert_close(found.returns[0], torch.tensor(sums) + torch.tensor(v))
 
 # %% [markdown]
 r"""
-An episode of 30 rewards of 1 with noise, and a critic that is wrong by a constant. What λ costs and buys, over 2,000 such episodes:
+An episode of 30 rewards of 1 with noise, and a critic that is wrong by 2 everywhere. How wrong and how noisy is the return A + V of the first step, over 2,000 such episodes? (In A itself a constant error cancels where λ is 0.)
 """
 
 # %% id="lambda-trades"
@@ -157,14 +157,14 @@ said = torch.arange(T, 0, -1).float().expand(2000, T) + wrong_by
 everywhere = torch.ones(2000, T, dtype=torch.bool)
 rows = []
 for lam in (0.0, 0.5, 0.95, 1.0):
-    first = align.gae.gae(rewards, said, 1.0, lam, everywhere).advantages[:, 0] + wrong_by  # the truth is 0
+    first = align.gae.gae(rewards, said, 1.0, lam, everywhere).advantages[:, 0] + wrong_by  # A + V less the true return
     rows.append([lam, first.mean().item(), first.std().item()])
 assert rows[0][1] > rows[2][1] > rows[3][1] - 0.1 and rows[0][2] < rows[2][2] < rows[3][2]
-show.table(["λ", "error left of a critic wrong by 2", "noise"], [[f"{x:.2f}" for x in row] for row in rows])
+show.table(["λ", "error of the return A + V", "noise"], [[f"{x:.2f}" for x in row] for row in rows])
 
 # %% [markdown]
 r"""
-**What you should see**: from top to bottom the error shrinks and the noise grows. RLHF uses γ = 1 and λ = 0.95.
+**What you should see**: the noise grows from row to row; the critic's error is all there up to λ = 0.5, and gone at λ = 1. Our RLHF uses γ = 1 and λ = 0.95; the Qwen report names neither.
 
 **One scale.** Before the policy learns from advantages they are whitened: mean 0, spread 1. Where, and where not?
 """
@@ -178,7 +178,7 @@ print(f"{steps:,} steps of CartPole on your white advantages, mean entropy {gaug
 
 # %% [markdown]
 r"""
-Published numbers agree (Huang et al. 2023, rewards that keep their mean), and scale does not matter any more:
+Published numbers agree (Huang et al. 2023, "The N Implementation Details of RLHF with PPO": rewards, which keep their mean), and scale does not matter any more:
 """
 
 # %% id="whitening"
@@ -213,6 +213,8 @@ assert abs(estimate - truth) < 4 * (log_ratio[seen].exp() * f[seen]).std() / len
 
 # %% [markdown]
 r"""
+How far a policy has moved is told by the Kullback-Leibler divergence, KL(old ‖ new) = Σ old · log(old / new) over all actions: 0 where both agree, never below 0, in nats.
+
 The price is variance. The *effective size* (Σρ)² / Σρ² says how many samples are left. For an answer of T tokens ρ is a product of T ratios. Of 4,000 answers, by length and by how far the policy moved:
 """
 
@@ -268,7 +270,7 @@ assert step.gain > gain(inside[-1]) - gain(start)
 
 # %% [markdown]
 r"""
-**What it costs.** F has a row for each parameter; conjugate gradients need only products F·v, and each is one more backward pass. Here two directions suffice; with many parameters ten are usual:
+**What it costs.** F has a row for each parameter; the method of conjugate gradients solves Fx = g from products F·v alone, and each is one more backward pass. Here two directions suffice; with many parameters ten are usual:
 """
 
 # %% id="passes"
@@ -323,7 +325,7 @@ print(f"loss {found.loss:.4f}, {held} of {len(terms)} tokens held")
 
 # %% [markdown]
 r"""
-**At ρ = 1 it is the policy gradient.** In the first minibatch new and old policy are the same, and so are both gradients:
+**At ρ = 1 it is the policy gradient.** An update cuts the batch into minibatches and takes a step on each. In the first of them new and old policy are the same, and so are both gradients:
 """
 
 # %% id="clip-at-one"
@@ -430,12 +432,21 @@ as_loss = {
     for kind in ppo.KINDS
 }
 assert_close(as_loss["k2"], true), assert_close(as_loss["k1"], 0 * true, atol=1e-12, rtol=0)
-assert not torch.allclose(as_loss["k3"], true, rtol=0.1)
-show.table(["gradient of", *"abc"], [[n, *(f"{x:+.3f}" for x in g)] for n, g in {"KL": true, **as_loss}.items()])
+assert_close(as_loss["k3"], (lp.exp() - ref3.exp()).detach())
+in_reward = {
+    f"{kind} in the reward": torch.autograd.grad(
+        (drawn_with * ppo.kl_estimate(lp, ref3, kind).detach() * lp).sum(), theta, retain_graph=True
+    )[0]
+    for kind in ("k1", "k3")
+}
+assert_close(in_reward["k1 in the reward"], true)
+assert in_reward["k3 in the reward"].norm() < 0.2 * true.norm()
+rows = {"KL": true, **in_reward, **{f"{kind} as a loss": g for kind, g in as_loss.items()}}
+show.table(["gradient of", *"abc"], [[n, *(f"{x:+.3f}" for x in g)] for n, g in rows.items()])
 
 # %% [markdown]
 r"""
-k1 is right in the *reward*, and as a loss it does nothing at all. k2 is right as a loss. k3 as a loss pulls towards another end: its gradient is that of KL(ref ‖ π).
+k1 is right in the *reward*; as a loss its gradient is 0 on average, nothing but noise. k2 is right as a loss. k3 as a loss pulls in another direction: its gradient is that of KL(ref ‖ π). In the reward k3 has the right mean, and a wrong gradient: nearly 0 close to the reference.
 
 ## 12.9 A2C is the simplest PPO
 
@@ -480,13 +491,13 @@ for steps, agent, gauges in cartpole.train(cartpole.METHODS["PPO"], 3e-3, seed=7
     if steps + 1024 > 15_000 * (len(at) + 1):
         at.append(steps), greedy.append(cartpole.greedy_return(agent, 30)), shares.append(gauges.clip_share)
 show.curves(at, {"greedy": greedy}, "The pole stays up", "steps", "mean steps until it falls")
-print(f"end: {greedy[-1]:.0f} of 500; share clipped {max(shares):.2f} at most")
+print(f"end: {greedy[-1]:.0f} of 500; share clipped {max(shares):.2f} at most at these points")
 assert max(greedy) > 200
 plt.show()
 
 # %% [markdown]
 r"""
-One run shows a direction. Four methods at three rates, five seeds each, from `make evidence NAME=cartpole`. (The plain policy gradient has no critic to ask what would have come, so it counts an episode that is cut off by the end of a rollout as ended. That is a handicap of ours, not of the method.)
+One run shows a direction. Four methods at three rates, five seeds each, from `make evidence NAME=cartpole`. (The plain policy gradient has no critic to ask what would have come, so it counts an episode that is cut off by the end of a rollout (the steps that are played between two updates) as ended. That is a handicap of ours, not of the method.)
 """
 
 # %% id="cartpole-bands"
@@ -515,7 +526,7 @@ plt.show()
 r"""
 **What you should see**: all three learn early. Then the bands without a clip and of A2C reach far down, while PPO's closes at 500.
 
-The paper's introduction claims three things of PPO. Each as numbers:
+Schulman et al. ask for a method that is reliable, data efficient, and works without tuning. Each as numbers:
 """
 
 # %% id="three-claims"
@@ -733,7 +744,7 @@ The list follows Huang et al. 2024 ([arXiv:2403.17031](https://arxiv.org/abs/240
 
 > "The clip keeps the new policy within 20 % of the old one."
 
-It takes the *pull* away from a token that has moved by 20 %. Other tokens share its weights and pull on, and nothing pulls it back. After one update at 3e-3:
+It takes the *pull* away from a token that has moved by 20 %. Other tokens share its weights and pull on, and nothing pulls it back. After the third update at 3e-3, against the policy before it:
 """
 
 # %% id="the-clip-is-no-wall"
@@ -754,7 +765,7 @@ r"""
 ## 12.14 Not shown at this size
 
 * **Four models** and answers that people judge: lesson 13.
-* **Games and robots**, where the paper tested PPO; CartPole is the smallest of them.
+* **Games and robots**, where the paper tested PPO; CartPole is far smaller.
 * **That clipping the value loss makes training more stable** (report, 3.2.2): what it does to one value is shown; for our walks no effect was seen.
 
 ## Summary · 小结
@@ -791,7 +802,7 @@ The ratio of an answer is a product; its variance grows exponentially with lengt
 </details>
 <details><summary>5. Which estimator of the KL is right in the reward, and which as a loss?</summary>
 
-k1 (or k3) in the reward; k2 as a loss.
+k1 in the reward; k2 as a loss. (k3 has the right mean, but in the reward the wrong gradient.)
 
 </details>
 """

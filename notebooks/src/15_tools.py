@@ -258,7 +258,7 @@ print({key: log.about[key] for key in ("steps", "batch_size", "traces", "peak")}
 show.curves(
     [record["step"] for record in steps],
     {"loss": [record["loss"] for record in steps]},
-    "The format of a trace is learned within minutes",
+    "The format of a trace is learned in some sixty steps",
     "step",
     "nats a learned token",
 )
@@ -267,7 +267,7 @@ assert steps[-1]["loss"] < 0.5 * steps[0]["loss"]
 
 # %% [markdown]
 r"""
-**What you should see**: a steep fall, in which labels and brackets are learned, then a slow one: names and arguments, which must be copied from the prompt.
+**What you should see**: a steep fall, in which labels and brackets are learned, then an uneven stretch: words that must be copied from the prompt are hard.
 
 ## 15.5 Three metrics
 
@@ -355,14 +355,14 @@ r"""
 # %% id="where-held-out-tools-fail"
 for kind in ("telling", "arbitrary"):
     trained, new = (found["after", split][kind]["selection"] for split in ("train", "held_out"))
-    said = "chosen" if new > 0.6 else "NOT chosen: copying a new name out of the prompt was not learned in this run"
+    said = "chosen" if new > 0.6 else "no effect seen: copying a new name out of the prompt was not learned in this run"
     print(f"{kind:9} names: {trained:.0%} with words of training, {new:.0%} held out: {said}")
 for kind in ("no tool", "missing"):
     print(f"{kind:9}: a call in {found['after', 'held_out'][kind]['false positives']:.0%} of the questions")
 
 # %% [markdown]
 r"""
-The report's models had read trillions of tokens before they saw a tool; ours learned from some hundred to some thousand traces. Then your prediction:
+The report's models had read trillions of tokens before they saw a tool; ours learned from about a thousand windows (130 steps of 8). Then your prediction:
 """
 
 # %% id="which-comes-first"
@@ -457,9 +457,9 @@ print(f"\n{strange[0].question}\n{replied[0]}")
 
 # %% [markdown]
 r"""
-Where a question and a description share no word, our model has nothing to go by. A model that has read trillions of tokens knows that "backwards" is what a reverser does.
+Here a question and the right description even share a word or its stem (backwards, letters, rhyme), and our model does not use it: it has not learned to compare the two. Note also that arguments score without any right tool: ROUGE-L counts brackets and keys.
 
-The whole loop, model and real tools:
+The whole loop, model and real tools. After fifty steps the call has the right form and mostly a wrong argument, so the tool answers with an error, and the final answer is nonsense: read who says what, not the result.
 """
 
 # %% id="live-trace"
@@ -545,7 +545,7 @@ plt.show()
 
 # %% [markdown]
 r"""
-**What you should see**: a good part goes, most of it for one reason each. A pool that grows makes near copies likelier, so later rounds add fewer.
+**What you should see**: more than half is rejected, because the stand-in was made so. In real use a growing pool makes near copies likelier; this program cannot show that.
 
 And with our base model as the writer, the honest case:
 """
@@ -630,7 +630,11 @@ show.table(
 # %% id="steps-help-or-not"
 gain = sum(right["least-to-most"][1:]) / len(LENGTHS[1:]) - sum(right["direct"][1:]) / len(LENGTHS[1:])
 helps = gain > 0.15  # more than chance gives on 80 sums
-claim = f"In steps, {gain:.0%} more of the longer sums are right" if helps else "Steps: no effect seen at this size"
+claim = (
+    f"In steps, {100 * gain:.0f} points more of the longer sums are right"
+    if helps
+    else "Steps: no effect seen at this size"
+)
 print(claim)
 show.curves(
     LENGTHS,
@@ -682,7 +686,7 @@ So the place for safety is the program: which tools there are, what they may tou
 
 ## 15.10 Talk to what you made
 
-What it said when this page was stored:
+What it said when this page was stored (the form is right, the content mostly wrong):
 """
 
 # %% id="transcript"
@@ -716,7 +720,7 @@ r"""
 4. Three metrics: the right tool, the right arguments, no call where none is needed. · 三个指标：选对工具、填对参数、不需要时不调用。
 5. Steps turn a question that is too hard into several that are not; errors multiply. · 分步把难题化为易题；但误差会相乘。
 
-**Your prediction**: first whether a tool is needed at all, and the names that were in training; arguments next, piece by piece; a tool that it has never seen last (section 15.6).
+**Your prediction**: none of the three in full. Names that were in training are chosen; plain questions get no call, but where the tool is *missing* it calls in most; arguments have the right form and are seldom exact; a tool that it has never seen comes last (section 15.6).
 
 **Recall**
 

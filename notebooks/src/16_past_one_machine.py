@@ -263,7 +263,7 @@ parallel.count = count
 r"""
 ## 16.4 What a step costs
 
-**Why.** A run of weeks is decided on paper. Three numbers of a machine are enough for a first answer: operations a second in large products, bytes a second to and from memory, and what a call costs even when there is nothing to do.
+**Why.** A run of weeks is decided on paper. Four numbers of a machine are enough for a first answer: operations a second in large products, bytes a second to and from memory, and what a call costs even when there is nothing to do.
 
 $$\text{seconds}=\frac{\text{operations}}{\text{peak}}+\frac{\text{bytes}}{\text{bandwidth}}+\text{layers}\cdot\text{overhead}$$
 
@@ -464,7 +464,7 @@ for name, (config, speed) in published.items():
 
 # %% [markdown]
 r"""
-So at batch 1 the accelerator mostly waits: about 17 ms a token go into something that all three models share. The README does not say what. An engine for serving attacks just that (section 16.7).
+So at batch 1 the accelerator spends most of a token on something other than reading weights: about 17 ms a token go into something that all three models share. The README does not say what. An engine for serving attacks just that (section 16.7).
 
 **More accelerators, less time? Up to a point.** A step of Qwen reads 4 million tokens. Computing shrinks with every accelerator, what FSDP sends does not. Llama 2's were linked by 200 Gb/s each:
 """
@@ -509,7 +509,7 @@ assert w.result.days < 31 and w.result.kept < 80e9
 r"""
 ## 16.7 What needs which engine
 
-minqwen is for understanding. None of these engines runs in this course; what each is for is its own documentation's word:
+minqwen is for understanding. Only the first row runs in this course; what each is for is its own documentation's word:
 
 | you want to | engine | what it adds |
 | --- | --- | --- |
@@ -524,7 +524,7 @@ minqwen is for understanding. None of these engines runs in this course; what ea
 
 ## 16.8 Three trillion tokens
 
-Cleaning grows with the data as well. The costliest part of lesson 07, a MinHash signature, on this machine, and what 3 trillion tokens would take. Signatures need no neighbour, so they split over any number of cores; only finding equal bands looks at all of them at once, a group-by for an engine such as Ray Data.
+Cleaning grows with the data as well. One costly part of lesson 07, a MinHash signature, on this machine, and what 3 trillion tokens would take. Signatures need no neighbour, so they split over any number of cores; only finding equal bands looks at all of them at once, a group-by for an engine such as Ray Data.
 """
 
 # %% id="three-trillion-tokens"
@@ -540,7 +540,7 @@ assert 0.1 < size / spent / 1e6 < 1000
 r"""
 ## 16.9 The ledger
 
-Every technique and table of the report is a row of [claims.toml](src/claims.toml). **shown**: a cell asserts the claim itself. **direction only**: a cell shows how or why, or one small run. **no effect seen**: we looked, and at this size there is nothing. **not testable here**: two cores, no crowd of people. The picture and the table are read from the file:
+Every technique and table of the report is a row of [claims.toml](src/claims.toml). **shown**: a cell asserts the claim itself. **direction only**: a cell shows how or why, or one small run. **no effect seen**: we looked, and at this size there is nothing. **not testable here**: it needs many machines, or a crowd of people. The picture and the table are read from the file:
 """
 
 # %% id="ledger-by-part"
@@ -550,7 +550,7 @@ plt.show()
 
 # %% [markdown]
 r"""
-**What you should see**: pre-training, mostly shown; evaluation on public benchmarks, mostly not. What is not testable here is said, not hidden.
+**What you should see**: about half of pre-training is shown; of alignment most is direction only or not testable; of the appendix nearly nothing is testable. What is not testable here is said, not hidden.
 """
 
 # %% id="ledger"
@@ -562,7 +562,7 @@ r"""
 
 > "FSDP makes training faster than DDP."
 
-It sends half as much again. What it buys is room: the same processes hold a model that is larger by their number. Faster it is only where the room allows larger batches.
+It sends half as much again. What it buys is room: n processes hold a model n times as large. Faster it is only where the room allows larger batches.
 """
 
 # %% id="room-not-speed"

@@ -88,7 +88,7 @@ broken(logp, values, returns, torch.ones(1, 2, dtype=torch.bool)).backward()
 print("nothing surprised anybody, and the critic's gradient should be None, but:", values.grad)""",
     statement=f"""\
 Actor and critic are trained together. The actor's loss is `broken`; the critic's, ½ mean (V − R)², is added to it. The
-critic's loss stops falling early, and its forecasts drift, the more the surer the actor is.
+critic's loss stops falling early, and its forecasts drift, the more the less likely the actions were.
 
 - `logp`, `values` and `returns` are `(B, T)`: log π of the actions, V and R. `mask` is True at actions.
 - The result is −mean log π · A over the True positions, with A = R − V.

@@ -27,15 +27,15 @@ log 4 = 1.39. The best possible reward is 1.0. At three times of each run:
 In which run will more iterations, with unchanged settings, change **nothing** any more? Set `answer` to its number.
 """,
     why="Rewards alone do not tell a run that is stuck from one that is slow.",
-    after="Its entropy is 0: it always does the same, so every action is as good as expected and no advantage is left. "
-    "A bonus for entropy, or a smaller rate at the start, would have kept it looking.",
+    after="Its entropy is 0: one action has probability 1, where the gradient of log π is 0, and no other is drawn. "
+    "A bonus for entropy, or a smaller rate at the start, could have kept it looking.",
     points=1,
     minutes=5,
     difficulty=2,
     hints=(
         "What does a policy learn from, if in each state it always takes the same action?",
         "A whole number from 1 to 4.",
-        "look at the entropy, and at what it does to advantages.",
+        "look at the entropy, and at what the gradient of log π is for an action of probability 1.",
         "An entropy of 0 means that nothing else is ever tried.",
     ),
     wrong_answers={

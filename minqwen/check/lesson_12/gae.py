@@ -103,7 +103,8 @@ EXERCISE = exercise.Implement(
     imports="import torch\n\nfrom minqwen.align.gae import Estimate",
     statement="""\
 A critic foretold, before each action, how much reward would still come. Write
-`gae(rewards, values, gamma, lam, mask)`, generalised advantage estimation, with γ = `gamma` and λ = `lam`:
+`gae(rewards, values, gamma, lam, mask)`, generalised advantage estimation, with γ = `gamma` and λ = `lam`. γ discounts:
+a reward one step later counts γ times as much. δ is how much one step surprised the critic:
 
 $$\\delta_t=r_t+\\gamma V_{t+1}-V_t,\\qquad A_t=\\delta_t+\\gamma\\lambda A_{t+1},\\qquad R_t=A_t+V_t$$
 

@@ -134,7 +134,8 @@ on V any more.
     ),
     wrong_answers={
         "minimum": _wrong(
-            "the smaller square is taken, so the clip never holds anything; take the larger one.",
+            "the smaller square is taken, so a value that moved away is held and one that ran ahead is not; "
+            "take the larger one.",
             (_MAX, _MAX.replace("maximum", "minimum")),
         ),
         "near_alone": _wrong(

@@ -107,7 +107,7 @@ k2 = 0.2402, k3 = 0.1931.
         "k3_without_d": _wrong("k3 adds d; without it the estimate may be below 0.", ("expm1(-d) + d", "expm1(-d)")),
         "k3_minus_d": _wrong("k3 adds d; here it is subtracted.", ("expm1(-d) + d", "expm1(-d) - d")),
         "other_way": _wrong(
-            "e is raised to d, which estimates something of the tokens of the reference; it is −d.",
+            "e is raised to d: that wants tokens of the reference. Here the policy drew them: raise e to −d.",
             ("expm1(-d) + d", "expm1(d) - d"),
         ),
         "always_k1": _wrong("kind has no effect.", ('if kind == "k1":', "if True:")),

@@ -92,7 +92,7 @@ Write `nf4_quantize(w, block=64)`, which returns `NF4Weight(packed, absmax, shap
 
 For example, `[1.0, -1.0]` has the codes 15 and 0, so `packed` is `[240]` and `absmax` `[1.0]`.
 """,
-    why="A 7B model shrinks from 15 gigabytes to 4 by exactly this function.",
+    why="The layers of Qwen-7B shrink from 13 gigabytes to under 4 by this function.",
     points=4,
     minutes=18,
     difficulty=3,

@@ -1,4 +1,4 @@
-"""Exercise 15.5, what steps cost. Zhou et al. 2023, "Least-to-Most Prompting" (arXiv:2205.10625): errors add up."""
+"""Exercise 15.5, what steps cost. Zhou et al. 2023, "Least-to-Most Prompting" (arXiv:2205.10625): errors multiply."""
 
 from minqwen.check import exercise
 from minqwen.check.parts import WrongAnswer
