@@ -255,6 +255,7 @@ The released `finetune.py` puts the whole trace into one assistant message and l
 log = show.read_log(assets.RUNS / "tiny-qwen-react.jsonl")
 steps = [record for record in log.records if "loss" in record]
 print({key: log.about[key] for key in ("steps", "batch_size", "traces", "peak")})
+assert steps[-1]["loss"] < 0.5 * steps[0]["loss"]
 show.curves(
     [record["step"] for record in steps],
     {"loss": [record["loss"] for record in steps]},
@@ -263,7 +264,6 @@ show.curves(
     "nats a learned token",
 )
 plt.show()
-assert steps[-1]["loss"] < 0.5 * steps[0]["loss"]
 
 # %% [markdown]
 r"""
@@ -397,8 +397,8 @@ model = Qwen.from_pretrained(assets.TINY_QWEN_SFT)
 fast = {"bfloat16": training.multiplies_bfloat16()}
 steps = sft.fine_tune(model, windows, steps=50, peak=2e-3, warmup=8, **fast)
 losses = [step.loss for step in show.live(steps, title="Labels and brackets come first")]
-plt.show()
 assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
+plt.show()
 
 # %% [markdown]
 r"""

@@ -14,7 +14,7 @@ def test_an_unknown_name_gets_the_nearest_ones_or_all():
     with pytest.raises(
         ValueError, match=r"there are 0.1 00_broadcast, 0.2 masked_mean, 1.1 01_variance, .*, 2.5 02_interleaved"
     ):
-        registry.find("quantum")
+        registry.find("sonnet")
     with pytest.raises(ValueError, match=r"a string names an exercise, 'apply_rope' or '2.3', but this is 2.1"):
         registry.find(2.1)
 
