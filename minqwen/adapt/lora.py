@@ -38,7 +38,7 @@ def merged_weight(
 
 
 class LoRALinear(nn.Module):
-    """A frozen linear layer, its adapter, and whether that is switched on or merged; `scale` is alpha / rank.
+    """A linear layer, which `attach` freezes, its adapter, and whether that is switched on or merged.
 
     A is uniform in ±1/√n as in the reference code (the paper draws it normal), B is zero: at first nothing is added.
     """
@@ -169,7 +169,10 @@ def merge(model: nn.Module) -> None:
 
 def unmerge(model: nn.Module) -> None:
     """Undo `merge`, bit for bit."""
-    for layer in _every(model):
+    layers = _every(model)
+    if not all(layer.unmerged for layer in layers):
+        raise ValueError("not every adapter is merged; merge first")
+    for layer in layers:
         layer.unmerge()
 
 

@@ -135,7 +135,7 @@ Two bugs that raise no error:
 r"""
 ## 14.2 Is a change of low rank?
 
-The paper's reason: what fine-tuning changes has few important directions. We can look, since we have a model before and after lesson 10's *full* fine-tuning. The singular values of the change say how much of it (of the sum of squares) its best R directions hold:
+The paper's reason: what fine-tuning changes has few important directions. We can look, since we have a model before and after lesson 10's *full* fine-tuning. A matrix has a singular value for each direction, which says how far it stretches that direction. Those of the change say how much of it (of the sum of squares) its best R directions hold:
 """
 
 
@@ -330,7 +330,7 @@ assert max(grows.values()) < 1.5 * min(grows.values())
 
 # %% [markdown]
 r"""
-Logits in bf16 and float32, their softmax and its gradient are about 14 bytes each: our reading, since the layers' activations were recomputed (gradient checkpointing).
+Logits in bf16 and float32, their softmax and its gradient would be 2 + 4 + 4 + 4 = 14 bytes each, against 12.5 to 17.1: our reading, since the layers' activations were recomputed (gradient checkpointing).
 
 **"33 % less memory, 39 % longer."** So QLoRA is often described. Both numbers are those of FP4, another format of 4 bits (S. Raschka, *Finetuning LLMs with LoRA and QLoRA*, 2023; Llama 2 7B on an A100; read through notes of others):
 """
@@ -761,7 +761,7 @@ QLoRA is *quantised*: W is rounded once, before, and never learns what rounding 
 2. Merged it costs no time; kept apart it can be switched off exactly. · 合并后不费时间；分开保存可以精确关闭。
 3. Full training needs 16 bytes a number, most of them for learning. · 全参数训练每个数要 16 字节，大部分用于学习。
 4. NF4 has sixteen quantile levels; with double quantisation 4.127 bits a weight. · NF4 有十六个分位数级别；双重量化后每个权重 4.127 位。
-5. Twenty dialogues give a model a name; twenty answers of its own keep the rest. · 二十段对话给模型一个名字；二十个自己的回答保住其余。
+5. Twenty dialogues give a model a name; with twenty answers of its own fewer of the rest leak it. · 二十段对话给模型一个名字；加上二十个自己的回答，其余问题泄漏更少。
 
 **Your prediction**: about a quarter of a percent (0.23 % with Qwen's five fused matrices, 0.26 % with our seven), fewer than a hundredth.
 
@@ -789,7 +789,7 @@ An outlier spoils only its own block; each block has a scale, which double quant
 </details>
 <details><summary>5. Why is merging into four bits lossy?</summary>
 
-The sum is rounded anew, by about as much as the adapter says.
+The sum is rounded anew. The error does not shrink with the adapter, so a small one may drown in it.
 
 </details>
 """
