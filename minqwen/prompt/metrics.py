@@ -20,7 +20,8 @@ def calls_a_tool(written: str) -> bool:
 
 def selects(written: str, name: str) -> bool:
     """Whether a reply calls this tool; upper and lower case are one."""
-    return calls_a_tool(written) and react.parse_react(written).name.lower() == name.lower()
+    asked, _ = react.parse_react(written)
+    return calls_a_tool(written) and asked.lower() == name.lower()
 
 
 def canonical(arguments: str) -> str:
@@ -43,7 +44,8 @@ def rouge_l(written: Sequence[Hashable], right: Sequence[Hashable]) -> float:
 
 def argument_match(written: str, arguments: str, pieces: Callable[[str], Sequence[Hashable]]) -> float:
     """ROUGE-L of the arguments in a reply, both sides canonical and cut by `pieces`, such as a tokenizer's encode."""
-    return rouge_l(pieces(canonical(react.parse_react(written).arguments)), pieces(canonical(arguments)))
+    _, given = react.parse_react(written)
+    return rouge_l(pieces(canonical(given)), pieces(canonical(arguments)))
 
 
 def scores(
@@ -61,7 +63,7 @@ def scores(
     found = {
         "selection": [selects(text, task.name) for task, text in needed],
         "arguments": [argument_match(text, task.arguments, pieces) for task, text in needed],
-        "exact": [canonical(react.parse_react(text).arguments) == canonical(task.arguments) for task, text in needed],
+        "exact": [canonical(react.parse_react(text)[1]) == canonical(task.arguments) for task, text in needed],
         "false positives": [calls_a_tool(text) for task, text in pairs if task.name is None],
     }
     return {name: sum(values) / len(values) for name, values in found.items() if values}

@@ -119,13 +119,13 @@ def run_react(
     for _ in range(max_steps):
         said = ("\n" + generate(prompt, written)).partition(OBSERVATION)[0].removeprefix("\n")
         yield Event("model", said)
-        wanted = parse_react("\n" + said)
-        if not wanted.name:
+        name, arguments = parse_react("\n" + said)
+        if not name:
             answer = final_answer("\n" + said)
             reason = "the reply is neither a call of a tool nor a final answer"
             yield Event("stopped", reason) if answer is None else Event("answer", answer)
             return
-        result = toolbox.call(tools, wanted.name, wanted.arguments, tool_seconds)
+        result = toolbox.call(tools, name, arguments, tool_seconds)
         yield Event("tool", result)
         written += f"{said.rstrip()}{OBSERVATION} {result}\nThought:"
         if time.monotonic() - start > seconds:

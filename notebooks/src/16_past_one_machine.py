@@ -39,7 +39,7 @@ SEVEN = QwenConfig(vocab_size=151_936, d_model=4096, n_heads=32, n_kv_heads=32, 
 r"""
 ## 16.0 Look first
 
-Qwen-7B has 7.7 billion parameters and read 2.4 trillion tokens. What it takes to train it, and what two of the usual accelerators have:
+Qwen-7B has 7.7 billion parameters and read 2.4 trillion tokens. What it takes to train it on texts of 2,048 tokens, and what two usual accelerators have (`cost` counts; sections 16.2 and 16.4 say how):
 """
 
 # %% id="why-more-than-one"
@@ -59,7 +59,7 @@ Too large for one, and too slow. So the model, and the work, must be shared.
 
 ## 16.1 Two processes, one model
 
-**Why it can work.** The loss of a batch is a mean over its rows, and the gradient of a mean is the mean of the gradients. With two equal halves:
+**Why it can work.** The loss of a batch is a mean over its rows, and the gradient of a mean is the mean of the gradients. With two equal halves and N parameters:
 
 $$\nabla L=\tfrac12\big(\nabla L_1+\nabla L_2\big),\qquad \nabla L_i:\ (N,)\text{ from }B/2\text{ rows each}$$
 
@@ -170,7 +170,7 @@ assert keeps["ddp"] == [12 * parameters] * 2 and keeps["fsdp"] == [6 * parameter
 
 # %% [markdown]
 r"""
-In mixed precision a parameter costs 2 bytes of weight, 2 of gradient, and 12 of AdamW: a float32 copy and two moments. ZeRO shares them in stages, and FSDP is stage 3:
+In mixed precision each of N parameters costs 2 bytes of weight, 2 of gradient, and 12 of AdamW: a float32 copy and two moments. ZeRO shares them in stages, and FSDP is stage 3:
 
 $$16N\ \to\ 4N+\tfrac{12N}{n}\ \to\ 2N+\tfrac{14N}{n}\ \to\ \tfrac{16N}{n}\qquad\text{for n processes}$$
 """
@@ -263,7 +263,7 @@ parallel.count = count
 r"""
 ## 16.4 What a step costs
 
-**Why.** A run of weeks is decided on paper. Four numbers of a machine are enough for a first answer: operations a second in large products, bytes a second to and from memory, and what a call costs even when there is nothing to do.
+**Why.** A run of weeks is decided on paper. Four numbers of a machine are enough for a first answer: operations a second in large products, bytes a second, once where much is moved and once where weights are only read, and what the calls of a layer cost even when there is nothing to do.
 
 $$\text{seconds}=\frac{\text{operations}}{\text{peak}}+\frac{\text{bytes}}{\text{bandwidth}}+\text{layers}\cdot\text{overhead}$$
 
@@ -332,7 +332,7 @@ print(f"reading matrices one after the other {reading / 1e9:.1f} GB/s; a layer's
 r"""
 ## 16.5 Predicted, then measured
 
-Four training steps, from narrow to wide, and three models that write one token at a time. Stated in advance: all within **25 %**.
+Four training steps, from narrow to wide, and three models that write one token at a time. Stated in advance: all within **25 %**. (The cell insists on five of seven: a busy neighbour can spoil one.)
 """
 
 

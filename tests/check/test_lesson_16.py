@@ -45,6 +45,7 @@ def test_costs_go_by_the_learners_operations():
 
 def test_the_share_is_that_of_the_cost_model():
     assert EXERCISES["16_share"].answer == pytest.approx(cost.state_bytes(7_721_324_544, 8, 3) / 1e9)
+    assert check(15, "16_share") and check(15.4, "16_share") and not check(14.38, "16_share")
     wrong = EXERCISES["16_share"].wrong_answers
     for name, stage in (("whole", 0), ("moments_shared", 1), ("weights_whole", 2)):
         assert wrong[name].value == pytest.approx(cost.state_bytes(7_721_324_544, 8, stage) / 1e9, rel=1e-3)

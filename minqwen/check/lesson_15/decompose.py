@@ -55,8 +55,13 @@ def _others(rng: torch.Generator) -> list[Case]:
     return [
         _case(f"{a} - {b} = ?", "no sum"),
         _case(f"{a} + {b} - {c} = ?", "not a sum alone"),
+        _case(f"{a} * {b} + {c} = ?", "not a sum alone"),
         _case(f"{a} = ?", "one number"),
         _case(f"seven + {b} + {c} = ?", "not digits alone"),
+        _case(f"{a} + five + {c} = ?", "not digits alone"),
+        _case(f"{a} + {b} + {c}", '" = ?" is missing at the end'),
+        _case(f"{a} + {b} + {c} = ? Write it in Chinese.", '" = ?" is not the end'),
+        _case(f"What is {a} + {b} + {c} = ?", "something stands before it"),
         _case(f"Write {a} in Chinese.", "another task"),
     ]
 
@@ -107,6 +112,40 @@ after the other in place of the string `question`, a list of strings.
         "always_first": _wrong(
             "each question begins with the first number; it should begin with {}, the answer before.",
             (_REST, '[f"{first} + {number} = ?" for number in rest]'),
+        ),
+        "pairs": _wrong(
+            "each question begins with the number before; it should begin with {}, the answer before.",
+            (_REST, '[f"{before} + {number} = ?" for before, number in zip(numbers[1:], rest)]'),
+        ),
+        "worked_out": _wrong(
+            "the sums are worked out here; that is for the model: write {} in place of the answer.",
+            (_REST, '[f"{sum(map(int, numbers[: at + 2]))} + {number} = ?" for at, number in enumerate(rest)]'),
+        ),
+        "four_braces": _wrong(
+            "{{}} stands there; in an f-string two braces make one, in another string they stay two.",
+            (_REST, '["{{}} + " + number + " = ?" for number in rest]'),
+        ),
+        "no_braces": _wrong(
+            "nothing stands in place of the answer; in an f-string {{}} makes {}.",
+            (_REST, '[f" + {number} = ?" for number in rest]'),
+        ),
+        "blanks_kept": _wrong(
+            'blanks stand twice: split at " + ", with its blanks.',
+            ('split(" + ")', 'split("+")'),
+            ("number.isdigit()", "number.strip().isdigit()"),
+        ),
+        "single_digits": _wrong(
+            "a number of two digits is cut into digits.",
+            ('numbers = question.removesuffix(" = ?").split(" + ")', "numbers = [c for c in question if c.isdigit()]"),
+            ("not question.endswith", '" + " not in question or not question.endswith'),
+        ),
+        "end_forgotten": _wrong(
+            'a question without " = ?" at its end is split too; return it whole.',
+            (' or not question.endswith(" = ?")', ""),
+        ),
+        "begins_with_a_digit": _wrong(
+            "only the first number is looked at; one word among them, and it is no sum.",
+            ("all(number.isdigit() for number in numbers)", "numbers[0].isdigit()"),
         ),
         "last_lost": _wrong("the last number is never added.", ("for number in rest]", "for number in rest[:-1]]")),
         "one_too_many": _wrong(

@@ -52,10 +52,10 @@ def _several(rng: torch.Generator) -> list[Case]:
 
 def _long(rng: torch.Generator) -> list[Case]:
     a, b, name = (chats.word(rng) for _ in range(3))
+    given = f'{{\n  "{a}": "{b}"\n}}'
     return [
-        _case(
-            f'x\nAction:   {name}  \nAction Input:\n{{\n  "{a}": "{b}"\n}}\n\nObservation: 1', "JSON on several lines"
-        )
+        _case(f"x\nAction:   {name} {a}  \nAction Input:\n{given}\n\nObservation: 1", "a name of two words, and lines"),
+        _case(f"x\nAction: {name}\nAction Input: {given}\n", "stopped at the end of a line"),
     ]
 
 
@@ -65,21 +65,45 @@ def _none(rng: torch.Generator) -> list[Case]:
         _case(f"Thought: {word}\nFinal Answer: {word}", "no call"),
         _case(f"Thought: {word}\nAction: {word}", "no Action Input:"),
         _case(f"Thought: {word}\nAction Input: {word}\nObservation: {word}", "no Action:"),
+        _case(f"Thought: {word}\naction: {word}\naction input: {word}", "small letters are no labels"),
+        _case("", "the model wrote nothing"),
     ]
 
 
 def _order(rng: torch.Generator) -> list[Case]:
     a, b = chats.word(rng), chats.word(rng)
-    return [_case(f"Thought: {a}\nAction Input: {a}\nAction: {b}\nObservation: {a}", "the labels are exchanged")]
+    call = f"Action: {b}\nAction Input: {b}"
+    return [
+        _case(f"Thought: {a}\nAction Input: {a}\nAction: {b}\nObservation: {a}", "the labels are exchanged"),
+        _case(f"{a}\n{call}\nObservation: 1\nAction: {a}", "the last Action: comes after the last Action Input:"),
+    ]
+
+
+def _last(rng: torch.Generator) -> list[Case]:
+    a, b, c = (chats.word(rng) for _ in range(3))
+    return [
+        _case(f"{a}\nAction: {b}\nAction Input: {c}\nObservation: {a}\nObservation: {b}", "Observation: comes twice"),
+        _case(f"{a}\nAction: {b}\nAction Input: {a}\nAction Input: {c}", "Action Input: comes twice"),
+    ]
 
 
 def _inside(rng: torch.Generator) -> list[Case]:
-    word = chats.word(rng)
+    word, other = chats.word(rng), chats.word(rng)
     said = f'Thought: x\nAction: {word}\nAction Input: {{"a": "Action: {word}, Observation: {word}"}}'
-    return [_case(f"{said}\nObservation: 1", "labels inside a line are text"), _case(said, "the same, stopped")]
+    told = f'Thought: x\nAction: {word}\nAction Input: {{"a": "Action Input: {other}, Final Answer: {word}"}}'
+    return [
+        _case(f"{said}\nObservation: 1", "labels inside a line are text"),
+        _case(said, "the same, stopped"),
+        _case(told, "so is Action Input: inside a line"),
+        _case(f"Thought: x\nAction: {word}\nAction Input: {{\n  Action: {other}\n}}", "a label behind blanks"),
+        _case(f"Action: {word}\nAction Input: {other}", "no line break stands before the first line"),
+        _case(f"\nAction: {word}\nAction Input: {other}", "one does here"),
+    ]
 
 
 _wrong = partial(parts.mistake, react.parse_react)
+_PLACES = "text.rfind(ACTION), text.rfind(INPUT), text.rfind(OBSERVATION)"
+_ORDER = "if not 0 <= action < given < seen:"
 _NAME, _GIVEN = "text[action + len(ACTION) : given].strip()", "text[given + len(INPUT) : seen].strip()"
 
 EXERCISE = exercise.Implement(
@@ -121,26 +145,23 @@ For example, `"Thought: ...\\nAction: dictionary\\nAction Input: {}"` gives `Cal
         Test("arguments on several lines, blanks around them", _long),
         Test("where a label is missing there is no call", _none),
         Test("nor where they come in another order", _order),
+        Test("of a label that comes twice the last place counts", _last),
         Test("a label counts at the beginning of a line only", _inside),
     ),
     wrong_answers={
-        "first_action": _wrong(
-            "the first Action: is taken; the last one counts.", ("text.rfind(ACTION)", "text.find(ACTION)")
-        ),
+        "first_action": _wrong("the first Action: is taken; the last one counts.", ("rfind(ACTION)", "find(ACTION)")),
         "first_of_all": _wrong(
             "the first place of every label is taken, so that the first call is made again and again.",
-            (
-                "text.rfind(ACTION), text.rfind(INPUT), text.rfind(OBSERVATION)",
-                "text.find(ACTION), text.find(INPUT), text.find(OBSERVATION)",
-            ),
+            (_PLACES, _PLACES.replace("rfind", "find")),
+        ),
+        "first_input": _wrong("the first Action Input: is taken, not the last.", ("rfind(INPUT)", "find(INPUT)")),
+        "first_observation": _wrong(
+            "the arguments end at the first Observation: after them; of every label the last place counts.",
+            ("text.rfind(OBSERVATION)", "text.find(OBSERVATION, text.rfind(INPUT))"),
         ),
         "needs_observation": _wrong(
             "a reply that was stopped before Observation: has no call; its arguments reach to the end.",
             ("if seen < given:", "if False:"),
-        ),
-        "one_letter_lost": _wrong(
-            "the last character of the arguments is lost where Observation: is missing: -1 is no end.",
-            ("seen = len(text)", "seen = len(text) - 1"),
         ),
         "to_the_end": _wrong(
             "the arguments reach to the end of the text, over what the tool said.",
@@ -151,21 +172,25 @@ For example, `"Thought: ...\\nAction: dictionary\\nAction Input: {}"` gives `Cal
             (_NAME, _NAME.removesuffix(".strip()")),
             (_GIVEN, _GIVEN.removesuffix(".strip()")),
         ),
+        "blanks_only": _wrong(
+            'strip(" ") takes blanks away and leaves line breaks; strip() takes both.',
+            (_GIVEN, _GIVEN.replace("strip()", 'strip(" ")')),
+        ),
+        "one_line": _wrong(
+            "only the first line of the arguments is kept; they may take several.",
+            (_GIVEN, _GIVEN.replace("strip()", 'split("\\n")[0].strip()')),
+        ),
         "label_kept": _wrong("the label Action: is part of the name.", (_NAME, "text[action:given].strip()")),
-        "any_order": _wrong(
-            "Action Input: before Action: passes for a call; the labels come in one order.",
-            ("if not 0 <= action < given < seen:", "if min(action, given) < 0:"),
+        "any_order": _wrong("Action Input: before Action: passes for a call.", (_ORDER, "if min(action, given) < 0:")),
+        "always_a_call": _wrong("a reply without a call gives one; return two empty texts.", (_ORDER, "if False:")),
+        "inside_everywhere": _wrong(
+            "labels inside a line are taken for labels; the line break before them is part of them.",
+            (_PLACES, "(text.rfind(label[1:]) for label in (ACTION, INPUT, OBSERVATION))"),
         ),
-        "always_a_call": _wrong(
-            "a reply without a call gives one; it should give two empty strings.",
-            ("if not 0 <= action < given < seen:", "if False:"),
-        ),
-        "small_letters": _wrong(
-            "the name is in small letters; return what the model wrote.", (_NAME, f"{_NAME}.lower()")
-        ),
-        "inside_lines": _wrong(
-            "a label inside a line is taken for one; the line break before it is part of it.",
-            ("text.rfind(OBSERVATION)", 'text.rfind("Observation:")'),
+        "first_line": _wrong(
+            "a label in the very first line is taken for one; no line break stands before it.",
+            ("text.rfind(ACTION)", '("\\n" + text).rfind(ACTION) - 1'),
+            ("if not 0 <=", "if not -1 <="),
         ),
     },
 )

@@ -120,6 +120,28 @@ Write `fixed(pieces)`, and set `cause` to the letter of the cause:
             "only the last piece is learned; the calls before it are the point.",
             (_LEARNED, "learned = ids is pieces[-1][1]"),
         ),
+        "zeros": _wrong(
+            "what is not learned has label 0, which is an id like others; the loss leaves out -100 only.",
+            (_LEARNED, _RIGHT),
+            ("[-100] * len(ids)", "[0] * len(ids)"),
+        ),
+        "one_label": _wrong(
+            "a piece that is not learned has one label only; each of its ids needs one.",
+            (_LEARNED, _RIGHT),
+            ("[-100] * len(ids)", "[-100]"),
+        ),
+        "shifted": _wrong(
+            "each label stands one place before its id; the loss makes the shift.",
+            (_LEARNED, _RIGHT),
+            ("return labels", "return [*labels[1:], -100]"),
+        ),
+        "tool_only": _wrong(
+            "now only the tool's pieces are learned; the assistant's are.", (_LEARNED, 'learned = speaker == "tool"')
+        ),
+        "everything": _wrong(
+            "everything is learned: whoever speaks is not one of the two.",
+            (_LEARNED, 'learned = speaker != "user" or speaker != "tool"'),
+        ),
         "until_the_tool": _wrong(
             "after the first tool nothing is learned any more, not even the answer.",
             (_LEARNED, 'learned = speaker == "assistant" and len(labels) <= sum(len(i) for _, i in pieces[:1])'),

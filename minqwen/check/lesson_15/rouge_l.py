@@ -46,7 +46,11 @@ def _gaps(rng: torch.Generator) -> list[Case]:
 
 def _order(rng: torch.Generator) -> list[Case]:
     a, b, c, d = _numbers(rng, 4)
-    return [_case([d, c, b, a], [a, b, c, d], "the order is turned round: one piece at a time fits")]
+    return [
+        _case([d, c, b, a], [a, b, c, d], "the order is turned round: one piece at a time fits"),
+        _case([d, a, b, c], [a, b, c, d], "who takes the first piece that fits gets one; without it, three"),
+        _case([a, b, c, d], [d, a, b, c], "the same, exchanged"),
+    ]
 
 
 def _repeats(rng: torch.Generator) -> list[Case]:
@@ -91,7 +95,7 @@ equal, it is one more than without both; else the better of leaving out one of t
 
 For example, [1, 2, 3] and [1, 3, 4, 5] have L = 2, so the result is 4 / 7.
 """,
-    why="A score that only knows right and wrong cannot tell a missing bracket from nonsense.",
+    why="A score that only knows right and wrong cannot tell one wrong letter from nonsense.",
     points=3,
     minutes=15,
     difficulty=3,
@@ -129,6 +133,44 @@ For example, [1, 2, 3] and [1, 3, 4, 5] have L = 2, so the result is 4 / 7.
             "pieces in common are counted whatever their order.",
             (_SHARED, "shared = sum(min(written.count(piece), right.count(piece)) for piece in set(right))"),
         ),
+        "sets": _wrong(
+            "pieces in common are counted once each and whatever their order, as in sets.",
+            (_SHARED, "shared = len(set(written) & set(right))"),
+        ),
+        "by_place": _wrong(
+            "only pieces at the same place are counted; one left out would shift all others.",
+            (_SHARED, "shared = sum(a == b for a, b in zip(written, right))"),
+        ),
+        "greedy": _wrong(
+            "each piece is matched with the first that fits, and may use up the others; a table tries all ways.",
+            (
+                _SHARED,
+                "at, shared = 0, 0\n    for a in written:\n"
+                "        at, shared = (right.index(a, at) + 1, shared + 1) if a in right[at:] else (at, shared)",
+            ),
+        ),
+        "not_carried": _wrong(
+            "after a difference the entry is the one up and left; take the larger of up and left.",
+            (_BEST, "longest[i][j]"),
+        ),
+        "longer": _wrong(
+            "L is divided by the longer length; divide 2L by both lengths together.",
+            (_F, "shared / max(len(written), len(right))"),
+        ),
+        "shorter": _wrong(
+            "L is divided by the shorter length; divide 2L by both lengths together.",
+            (_F, "shared / min(len(written), len(right))"),
+        ),
+        "geometric": _wrong(
+            "that is the geometric mean of P and R; take the harmonic one.",
+            (_F, "shared / (len(written) * len(right)) ** 0.5"),
+        ),
+        "empty_is_equal": _wrong(
+            "two empty lists give 1; without anything in common it is 0.0.",
+            ("if shared else 0.0", "if shared else float(len(written) == len(right) == 0)"),
+        ),
+        "percent": _wrong("that is in percent; equal lists give 1.", (_F, f"100 * {_F}")),
+        "rounded": _wrong("the result is rounded; return it as it is.", (_F, f"round({_F}, 2)")),
         "without_gaps": _wrong(
             "the longest common run is counted; a subsequence may have gaps.",
             (_BEST, "0"),

@@ -121,6 +121,15 @@ Write `fixed(weight, x, y, n_processes)`, and set `cause` to the letter of the c
             ("total = total + gradient", "total = gradient * n_processes"),
             ("/ len(x)", "/ len(rows)"),
         ),
+        "rate_of_four": _wrong("the rate is multiplied by 4, which is right on 4 processes only.", ("0.1", "0.4")),
+        "sums": _wrong("each process takes the sum over its rows; the loss is their mean.", (" / len(x)", "")),
+        "in_turn": _wrong(
+            "the processes step one after the other; all begin at the same weight.",
+            ("total = total + gradient", "weight = weight - 0.1 * gradient"),
+            ("/ len(x)", "/ len(rows)"),
+            ("return weight - 0.1 * total / n_processes", "return weight"),
+        ),
+        "half": _wrong("the 2 of the square's derivative is lost.", ("2 * rows", "rows"), ("/ len(x)", "/ len(rows)")),
         "no_mean": _wrong(
             "the sum over all rows is taken, where the loss is their mean.",
             (" / len(x)", ""),

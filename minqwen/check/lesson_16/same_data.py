@@ -113,6 +113,20 @@ Write `fixed(n_windows, batch_size, n_processes, seed)`, and set `cause` to the 
             "one order.",
             ("manual_seed(seed)", "manual_seed(seed + rank)"),
         ),
+        "own_seeds_and_pieces": _wrong(
+            "each process has an order of its own now, so two may draw the same window; share one order.",
+            ("manual_seed(seed)", "manual_seed(seed + rank)"),
+            ("order[:size]", "order[rank * size : (rank + 1) * size]"),
+        ),
+        "a_batch_apart": _wrong(
+            "the pieces begin a whole batch apart, so the windows between are left out; begin them a piece apart.",
+            ("order[:size]", "order.repeat(n_processes)[rank * batch_size : rank * batch_size + size]"),
+        ),
+        "one_stream": _wrong(
+            "each process shuffles again with the same generator, so their orders differ; make one order for all.",
+            ("    for rank in", "    generator = torch.Generator().manual_seed(seed)\n    for rank in"),
+            ("        generator = torch.Generator().manual_seed(seed)\n        order", "        order"),
+        ),
         "overlapping": _wrong(
             "the pieces begin one place apart and overlap; begin them a whole piece apart.",
             ("order[:size]", "order[rank : rank + size]"),

@@ -133,6 +133,45 @@ operations; attention adds 24. Forward 1,008, in all **3,024**.
         "equal_heads": _wrong(
             "keys and values are counted as wide as the model; their width is Ckv.", ("2 * C * Ckv", "2 * C * C")
         ),
+        "one_of_two": _wrong(
+            "keys and values have a matrix each; one (C, Ckv) is missing.", ("2 * C * Ckv", "C * Ckv")
+        ),
+        "no_output_projection": _wrong(
+            "q and o have a matrix each; one (C, C) is missing.", ("2 * C * C +", "C * C +")
+        ),
+        "narrow_attention": _wrong(
+            "attention is counted as wide as Ckv; shared keys are used by every head, and heads together are C wide.",
+            ("n_layers * C * pairs", "n_layers * Ckv * pairs"),
+        ),
+        "never_halved": _wrong(
+            "1 + 2 + ... + T is T(T + 1)/2; the division by 2 is missing.", ("T * (T + 1) // 2", "T * (T + 1)")
+        ),
+        "attention_forward_only": _wrong(
+            "attention is counted forward only; its backward pass costs twice that, too.",
+            ("return 3 * forward", "return 3 * forward - 8 * B * n_layers * C * pairs"),
+        ),
+        "output_in_every_layer": _wrong(
+            "the output matrix is counted in every layer; it comes once, at the end.",
+            ("3 * C * F) + C * V", "3 * C * F + C * V)"),
+        ),
+        "output_once": _wrong(
+            "the output matrix is counted once a text; every token passes it.",
+            ("+ C * V", ""),
+            ("forward = ", "forward = 2 * B * C * V + "),
+        ),
+        "one_layer": _wrong("the matrices of one layer are counted; every layer has its own.", ("n_layers * (", "(")),
+        "one_text": _wrong(
+            "one text is counted; a step has B of them.", ("2 * B * T", "2 * T"), ("4 * B * n", "4 * n")
+        ),
+        "one_token_more": _wrong(
+            "T + 1 tokens pass the matrices; the last of a window is only a target, so T do.",
+            ("2 * B * T", "2 * B * (T + 1)"),
+        ),
+        "across_texts": _wrong(
+            "tokens meet those of other texts; each text is by itself.",
+            ("T * (T + 1) // 2", "B * T * (B * T + 1) // 2"),
+            ("4 * B * n", "4 * n"),
+        ),
         "scores_only": _wrong("attention has two products: the scores, and the weighted values.", ("4 * B", "2 * B")),
         "no_attention": _wrong(
             "the products of attention are missing: scores and weighted values.",
