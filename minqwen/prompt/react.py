@@ -112,12 +112,18 @@ def run_react(
 
     `generate(prompt, written)` continues the assistant's turn `written`, and should stop at STOP. What it writes past
     its first `Observation:` is dropped: only a tool says what a tool said. Of a call and an answer in one reply the
-    call counts. The loop ends with an answer, or after
-    `max_steps` calls or `seconds`, or when a reply is neither a call nor an answer.
+    call counts. The loop ends with an answer, or after `max_steps` calls or `seconds`, or when a reply is neither a
+    call nor an answer, or when `generate` cannot go on (ValueError), as where the trace fills the context.
     """
     prompt, written, start = react_prompt(tools, question, brief), "", time.monotonic()
     for _ in range(max_steps):
-        said = ("\n" + generate(prompt, written)).partition(OBSERVATION)[0].removeprefix("\n")
+        try:
+            said = ("\n" + generate(prompt, written)).partition(OBSERVATION)[0].removeprefix("\n")
+        except ValueError as error:
+            if not written:
+                raise
+            yield Event("stopped", str(error))
+            return
         yield Event("model", said)
         name, arguments = parse_react("\n" + said)
         if not name:

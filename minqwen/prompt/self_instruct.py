@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 SHOWN = 4  # examples in a prompt
 UNSEEN = ("image", "picture", "graph", "file", "video", "draw", "图片", "画图", "文件", "视频")
-NUMBERED = re.compile(r"^\s*\d+[.)、]\s*", re.MULTILINE)
+NUMBERED = re.compile(r"\A\s*\d+[.)、．](?!\d)\s*")  # 3. but not 3.5
 
 
 class Task(NamedTuple):
@@ -42,7 +42,7 @@ def parse_tasks(written: str) -> list[Task]:
     """Blocks between blank lines: the first line, without its number, is an instruction, the rest its answer."""
     found = []
     for block in re.split(r"\n\s*\n", written.strip()):
-        instruction, _, answer = NUMBERED.sub("", block, count=1).partition("\n")
+        instruction, _, answer = NUMBERED.sub("", block).partition("\n")
         if instruction.strip():
             found.append(Task(instruction.strip(), answer.strip()))
     return found

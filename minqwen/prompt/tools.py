@@ -14,6 +14,7 @@ from typing import Any
 from minqwen.prompt import calculator
 
 LONGEST = 200  # characters of a result: it has to fit into the model's context
+QUOTED = 40  # characters of what a model wrote, where an error repeats it: the reason behind them must stay
 ERROR = "Error: "
 
 
@@ -54,7 +55,8 @@ def call(tools: Sequence[Tool], name: str, arguments: str, seconds: float = 2.0)
     by_name = {tool.name.lower(): tool for tool in tools}
     tool = by_name.get(name.strip().lower())
     if tool is None:
-        return one_line(f"{ERROR}there is no tool {name!r}; there are {', '.join(tool.name for tool in tools)}")
+        there = ", ".join(tool.name for tool in tools)
+        return one_line(f"{ERROR}there is no tool {name[:QUOTED]!r}; there are {there or 'none'}")
     given = read_arguments(tool, arguments)
     return one_line(given if isinstance(given, str) else _within(tool, given, seconds))
 
@@ -63,7 +65,7 @@ def read_arguments(tool: Tool, arguments: str) -> dict[str, Any] | str:
     """The arguments by name, or the reason why they cannot be used."""
     example = json.dumps({p.name: "..." for p in tool.parameters}, ensure_ascii=False)
     try:
-        given = json.loads(arguments)
+        given = json.loads(arguments, parse_constant=_refuse, object_pairs_hook=_each_once)
     except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
@@ -71,16 +73,29 @@ def read_arguments(tool: Tool, arguments: str) -> dict[str, Any] | str:
     known = {parameter.name for parameter in tool.parameters}
     missing = [p.name for p in tool.parameters if p.required and p.name not in given]
     if missing or set(given) - known:
-        takes, has = ", ".join(sorted(known)) or "no arguments", ", ".join(map(str, given)) or "nothing"
+        takes, has = ", ".join(sorted(known)) or "no arguments", ", ".join(key[:QUOTED] for key in given) or "nothing"
         return f"{ERROR}{tool.name} takes {takes}, not {has}"
     wrong = [p.name for p in tool.parameters if p.type == "string" and not isinstance(given.get(p.name, ""), str)]
     return f"{ERROR}{wrong[0]} is no text; write {example}" if wrong else given
 
 
+def _refuse(word: str) -> None:
+    """NaN and Infinity, which Python reads and JSON does not know."""
+    raise ValueError(f"{word} is no JSON")
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Python keeps the last of two values of one name, and nobody would know that there was another."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a name stands twice")
+    return dict(pairs)
+
+
 def one_line(text: str) -> str:
-    """Without line breaks, and cut."""
+    """Without line breaks, cut, and � for what cannot be printed, such as half a character or a change of direction."""
     line = " ".join(text.split())
-    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+    line = line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+    return "".join(c if c.isprintable() else "�" for c in line)
 
 
 def _within(tool: Tool, given: Mapping[str, Any], seconds: float) -> str:
@@ -95,12 +110,19 @@ def _within(tool: Tool, given: Mapping[str, Any], seconds: float) -> str:
         try:
             said.append(str(tool.run(**given)))
         except BaseException as error:  # exit() in a tool must not end the loop
-            said.append(f"{ERROR}{str(error) or type(error).__name__}")
+            said.append(f"{ERROR}{_in_words(error)}")
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(seconds)
     return said[0] if said else f"{ERROR}{tool.name} took more than {seconds:g} seconds"
+
+
+def _in_words(error: BaseException) -> str:
+    try:
+        return str(error).strip() or type(error).__name__
+    except BaseException:  # an error may be broken itself
+        return type(error).__name__
 
 
 def calculator_tool() -> Tool:
@@ -122,7 +144,7 @@ def dictionary_tool(entries: Mapping[str, str]) -> Tool:
     def look_up(word: str) -> str:
         found = both.get(word.strip().lower())
         if found is None:
-            raise ValueError(f"{word!r} is not in this dictionary of {len(entries)} words")
+            raise ValueError(f"{word[:QUOTED]!r} is not in this dictionary of {len(entries)} words")
         return found
 
     return Tool(
@@ -144,7 +166,7 @@ def poem_tool(poems: Sequence[str]) -> Tool:
             raise ValueError("nothing to look for; give a character or more")
         found = next((line for line in lines if wanted in line), None)
         if found is None:
-            raise ValueError(f"no line holds {wanted!r}")
+            raise ValueError(f"no line holds {wanted[:QUOTED]!r}")
         return found
 
     return Tool(

@@ -148,6 +148,30 @@ def test_an_endless_loop_ends_after_so_many_calls():
     assert events[-1].text == "no answer after 3 calls"
 
 
+def test_a_trace_that_fills_the_context_ends_the_loop_and_loses_nothing():
+    def generate(prompt, written):
+        if written:
+            raise ValueError("the context is full")
+        return CALL
+
+    events = list(react.run_react(generate, TOOLS, "?"))
+    assert [e.kind for e in events] == ["model", "tool", "stopped"] and events[2].text == "the context is full"
+    with pytest.raises(ValueError, match="too long"):
+        next(react.run_react(lambda p, w: (_ for _ in ()).throw(ValueError("too long")), TOOLS, "?"))
+
+
+@pytest.mark.parametrize("ends", ["\r\n", "\n"])
+def test_line_ends_of_either_kind_hold_a_call(ends):
+    events = list(react.run_react(replies(CALL.replace("\n", ends), f"{ends}Final Answer: 月{ends}"), TOOLS, "?"))
+    assert [e.text for e in events if e.kind in ("tool", "answer")] == ["月", "月"]
+
+
+@pytest.mark.parametrize("separator", ["\r", "\u2028", "\x85", "\x0b"])
+def test_no_other_separator_makes_a_label(separator):
+    events = list(react.run_react(replies(CALL.replace("\n", separator)), TOOLS, "?"))
+    assert [e.kind for e in events] == ["model", "stopped"]
+
+
 def test_slow_tools_end_the_loop():
     slow = tools.Tool("slow", "S", "S.", (), lambda: time.sleep(30))
     said = "\nAction: slow\nAction Input: {}"

@@ -33,6 +33,13 @@ def test_what_was_written_is_cut_into_tasks():
     assert self_instruct.parse_tasks(" \n\n ") == []
 
 
+def test_only_the_number_of_a_task_is_taken_off():
+    assert self_instruct.parse_tasks(" Which come first?\n1. the king\n2. the sea") == [
+        ("Which come first?", "1. the king\n2. the sea")
+    ]
+    assert self_instruct.parse_tasks(" 3.5 + 2 = ?\n5.5") == [("3.5 + 2 = ?", "5.5")]
+
+
 @pytest.mark.parametrize(
     ("instruction", "answer", "reason"),
     [
