@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from minqwen.adapt import lora
+from minqwen.adapt import lora, qlora
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 PREFIX, SUFFIXES = "base_model.model.", {"lora_A": "a", "lora_B": "b"}
@@ -80,7 +80,8 @@ def load(model: nn.Module, folder: str | Path) -> list[str]:
     for name, parts in pairs.items():
         base = present[name].base if name in present else _linear(model, name, folder)
         _compare(name, parts, base)
-        new[name] = present.get(name) or lora.LoRALinear(base, len(parts["a"]), alpha, dropout)
+        kind = qlora.QLoRALinear if isinstance(base, qlora.NF4Linear) else lora.LoRALinear
+        new[name] = present.get(name) or kind(base, len(parts["a"]), alpha, dropout)
     lora.attach(model, new)
     for name, layer in new.items():
         layer.rank, layer.alpha, layer.dropout = len(pairs[name]["a"]), alpha, dropout
@@ -129,7 +130,7 @@ def _linear(model: nn.Module, name: str, folder: str | Path) -> nn.Module:
         layer = model.get_submodule(name)
     except AttributeError:
         layer = None
-    if not isinstance(layer, nn.Linear):
+    if not isinstance(layer, nn.Linear | qlora.NF4Linear):
         raise ValueError(f"{folder} adapts {name}, and this model has no such linear layer; take its own base model")
     return layer
 

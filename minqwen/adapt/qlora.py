@@ -111,14 +111,15 @@ class QLoRALinear(lora.LoRALinear):
 
     def __init__(
         self,
-        linear: nn.Linear,
+        linear: nn.Linear | NF4Linear,
         rank: int,
         alpha: float,
         dropout: float = 0.0,
         generator: torch.Generator | None = None,
         block: int = 64,
     ):
-        super().__init__(NF4Linear(linear, block), rank, alpha, dropout, generator)
+        base = linear if isinstance(linear, NF4Linear) else NF4Linear(linear, block)
+        super().__init__(base, rank, alpha, dropout, generator)
 
     def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch m"]:
         """`lora_forward` on the dequantised weight."""
