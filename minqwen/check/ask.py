@@ -52,7 +52,7 @@ def _quiet(printed: StringIO) -> Iterator[None]:
 
 def ask(answer: Callable[..., Any], case: Case, exercise: Exercise, guarded: bool = True) -> Reply:
     """Call the answer on copies of the case's arguments."""
-    given = {name: _copy(x, name in case.gradients) for name, x in case.args.items()}
+    given = {name: _copy(x, name in (*case.gradients, case.slope)) for name, x in case.args.items()}
     closed = guard.closed(exercise.closed, exercise.twins) if guarded else nullcontext()
     printed = _FirstLines()
     try:
@@ -82,25 +82,32 @@ def _judge(result: Any, given: dict[str, Any], case: Case, exercise: Exercise, p
         if not exercise.may_view and _shares(result, x):
             fault = f"it returned its argument {name}, or a view of it; return a new one"
             return Reply(raw, kind=f"view of {name}", fault=fault, printed=printed)
-    if not case.gradients and type(result) is Tensor and _needs_grad(result):
+    learning = [name for name in (*case.gradients, case.slope) if name]
+    for name in learning:
+        if not _needs_grad(given[name]):
+            fault = f"it switched gradients off for its argument {name} itself; take {name}.detach(), a new tensor"
+            return Reply(raw, kind=f"detached {name}", fault=fault, printed=printed)
+    if not learning and type(result) is Tensor and _needs_grad(result):
         fault = "its result asks for gradients though no argument does; return a plain tensor, without requires_grad"
         return Reply(raw, kind="requires_grad", fault=fault, printed=printed)
     fault = shapes.fault(raw, case.whole, exercise.axes) if case.whole else ""
     if fault:
         return Reply(raw, kind="shape", fault=fault, printed=printed)
-    if case.gradients:
-        reached = torch.tensor([_reached(result, given[name]) for name in case.gradients])
-        return Reply(raw, plain.to_plain(reached), printed=printed)
     seen = given[case.of] if case.of else result
-    return Reply(raw, plain.to_plain(case.read(seen) if case.read else seen), printed=printed)
+    seen = case.read(seen) if case.read else seen
+    if case.gradients:
+        seen = torch.tensor([_reached(seen, given[name]) for name in case.gradients])
+    if case.slope:
+        seen = _slope(seen[0] if isinstance(seen, tuple) else seen, given[case.slope])
+    return Reply(raw, plain.to_plain(seen), printed=printed)
 
 
 def _changed(after: Any, before: Tensor | np.ndarray | list | set | dict | tuple) -> bool:
-    if isinstance(before, np.ndarray | tuple):
-        return plain.to_plain(after) != plain.to_plain(before)
-    if not isinstance(before, Tensor):
+    if not isinstance(before, Tensor | np.ndarray | tuple):
         return after != before
-    return type(after) is not Tensor or _version(after) > 0 or plain.to_plain(after) != plain.to_plain(before)
+    if isinstance(before, Tensor) and (type(after) is not Tensor or _version(after) > 0):
+        return True
+    return repr(plain.to_plain(after)) != repr(plain.to_plain(before))  # by their text NaN and NaN are the same
 
 
 def _shares(result: Any, x: Any) -> bool:
@@ -124,6 +131,11 @@ def _reached(result: Any, x: Tensor) -> bool:
         return False
     (gradient,) = torch.autograd.grad(sum(part.sum() for part in parts), x, allow_unused=True, retain_graph=True)
     return gradient is not None and any(value != 0 for value in plain.to_plain(gradient).values)
+
+
+def _slope(result: Tensor, x: Tensor) -> Tensor:
+    found = torch.autograd.grad(result.sum(), x, allow_unused=True)[0] if _needs_grad(result) else None
+    return torch.zeros_like(x) if found is None else found
 
 
 def _in_words(error: BaseException, answer: Callable[..., Any]) -> str:

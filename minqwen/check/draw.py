@@ -9,6 +9,7 @@ from torch import Tensor
 from minqwen.check.parts import Case, Test
 
 PRIMES = (2, 3, 5, 7, 11)
+DOUBLE, BOTH = (torch.float64,), (torch.float64, torch.bfloat16)
 
 
 def sizes(rng: torch.Generator, n: int) -> list[int]:
@@ -30,6 +31,10 @@ def mask(rng: torch.Generator, *shape: int) -> Tensor:
     return allowed.scatter_(-1, order[..., 1:2], False) if shape[-1] > 1 else allowed
 
 
+def _nothing_of(out: Any) -> Tensor:
+    return (out[0] if isinstance(out, tuple) else out).flatten()[:0]
+
+
 def gradients(title: str, names: tuple[str, ...], args: Callable[[torch.Generator], dict[str, Any]]) -> Test:
     """The test that a gradient arrives at each of these arguments: a result cut off from them cannot be trained."""
 
@@ -40,16 +45,30 @@ def gradients(title: str, names: tuple[str, ...], args: Callable[[torch.Generato
     return Test(title, draw)
 
 
-def types(title: str, names: tuple[str, ...], args: Callable[[torch.Generator], dict[str, Any]]) -> Test:
-    """The test that the result has the type of these arguments, whatever its numbers: float64 and bfloat16."""
+def slopes(title: str, names: tuple[str, ...], args: Callable[[torch.Generator], dict[str, Any]], by_hand: Any) -> Test:
+    """The test that the gradient at each of these arguments is the one that `by_hand(**args)` works out."""
+
+    def draw(rng: torch.Generator) -> list[Case]:
+        given = args(rng)
+        wanted = by_hand(**given)
+        reads = [f"the gradient of the result's sum at {name}" for name in names]
+        return [Case(given, wanted[name], slope=name, reads=each) for name, each in zip(names, reads)]
+
+    return Test(title, draw)
+
+
+def types(
+    title: str, names: tuple[str, ...], args: Callable[[torch.Generator], dict[str, Any]], dtypes: tuple = BOTH
+) -> Test:
+    """The test that the result has the type of these arguments, whatever its numbers."""
 
     def draw(rng: torch.Generator) -> list[Case]:
         cases = []
-        for dtype in (torch.float64, torch.bfloat16):
+        for dtype in dtypes:
             given = args(rng)
             given |= {name: given[name].to(dtype) for name in names}
             nothing, reads = torch.empty(0, dtype=dtype), "the type of the result"
-            cases.append(Case(given, nothing, read=lambda out: out.flatten()[:0], reads=reads))
+            cases.append(Case(given, nothing, read=_nothing_of, reads=reads))
         return cases
 
     return Test(title, draw)

@@ -17,8 +17,10 @@ class Case:
     """One call of the answer. `expected` is the result, or what `read` finds in it (`reads` says what, in words).
 
     With `of`, it is this argument, as the answer leaves it, that is read and judged in place of the result.
-    With `gradients`, these arguments ask for gradients, and what is judged is whether one arrives at each. In both
-    cases `whole`, which `trials.draw` adds, is the full result, so that shape and type are judged before a part is.
+    With `gradients`, these arguments ask for gradients, and what is judged is whether one arrives at each (from what
+    `read` finds, if it is given). With `slope`, it is the gradient of the sum of the result, or of its first part, at
+    this argument. In all these cases `whole`, which `trials.draw` adds, is the full result, so that shape and type are
+    judged before a part is.
     """
 
     args: dict[str, Any]
@@ -28,6 +30,7 @@ class Case:
     reads: str = ""
     of: str = ""
     gradients: tuple[str, ...] = ()
+    slope: str = ""
     whole: plain.Plain | None = None
 
 

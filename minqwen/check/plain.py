@@ -70,6 +70,9 @@ def to_plain(x: Any) -> Plain:
         parts = tuple(to_plain(value) for value in tuple.__iter__(x))
         kind = ", ".join(f"{part.type} {part.shape}" for part in parts)
         return Plain(f"{TENSORS}{kind}", None, [value for part in parts for value in part.values], parts)
+    if isinstance(x, tuple) and any(type(value) is Tensor for value in tuple.__iter__(x)):
+        kinds = ", ".join(type(value).__name__ for value in tuple.__iter__(x))
+        raise TypeError(f"returned a tuple of {kinds}; each of its entries shall be a tensor")
     if type(x) in COLLECTIONS or isinstance(x, tuple):
         return _collection(x)
     if type(x) is torch.Generator:  # as an argument

@@ -12,6 +12,11 @@ def fault(yours: plain.Plain, expected: plain.Plain, axes: tuple[str, ...]) -> s
     if yours.shape != expected.shape:
         exchanged = _exchanged(yours.shape, expected.shape, axes)
         return f"its shape is {yours.shape}, but {expected.shape} is expected{exchanged}"
+    if len(yours.parts) == len(expected.parts):
+        faults = (fault(*pair, ()) for pair in zip(yours.parts, expected.parts))
+        for i, words in enumerate(faults):
+            if words:
+                return f"in entry [{i}], {words}"
     if yours.type != expected.type and expected.parts:
         return f"you returned a {yours.type}, but a {expected.type} is expected"
     if yours.type != expected.type:

@@ -45,7 +45,7 @@ def draw(found: Exercise, seed: int) -> list[Trial]:
 
 
 def _with_whole(case: Case, right: Callable[..., Any]) -> Case:
-    is_part = case.read is not None or case.of or case.gradients
+    is_part = case.read is not None or case.of or case.gradients or case.slope
     return replace(case, whole=plain.to_plain(right(*copy.deepcopy(list(case.args.values()))))) if is_part else case
 
 

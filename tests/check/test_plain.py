@@ -63,6 +63,7 @@ AROUND.append(AROUND)
         (np.uint32(3), "returned a numpy.uint32, one entry of NumPy's; return a whole array"),
         ([np.int64(3)], r"holds a int64 of NumPy; take int\(...\) of it"),
         ({(1, np.float64(3))}, r"holds a float64 of NumPy; take int\(...\) of it"),
+        ((torch.zeros(2), 0.5), "returned a tuple of Tensor, float; each of its entries shall be a tensor"),
         ([torch.zeros(2)], "returned a list or dict that holds a Tensor; plain numbers"),
         ({"a": [object()]}, "returned a list or dict that holds a object"),
         (AROUND, "returned a list or dict that holds itself"),

@@ -35,6 +35,17 @@ TD = ("T", "D")
             np.zeros(2), np.zeros(2, np.uint32), (), "its type is float64, but uint32 is expected", id="array type"
         ),
         pytest.param([1], [1, 2], (), "", id="a list of another length is told by its entries"),
+        pytest.param(
+            (torch.zeros(2), torch.zeros(1, 3)),
+            (torch.zeros(2), torch.zeros(3)),
+            (),
+            "in entry [1], its shape is (1, 3), but (3,) is expected",
+            id="one of two shapes",
+        ),
+        pytest.param(
+            (torch.zeros(2), torch.zeros(3)), (torch.zeros(2).byte(), torch.zeros(3)), (), "in entry [0], its type is"
+        ),
+        pytest.param((torch.zeros(2),), (torch.zeros(2),) * 2, (), "you returned a tuple of float32 (2,), but a tuple"),
         pytest.param(torch.zeros(2).bool(), torch.zeros(2), (), "its type is bool, but float32 is expected", id="type"),
     ],
 )
