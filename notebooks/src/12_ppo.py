@@ -482,7 +482,7 @@ assert apart > 1e-4
 r"""
 ## 12.10 CartPole
 
-150,000 steps by PPO: 16 carts, batches of 1,024 steps, each used for 4 epochs of 4 minibatches. A greedy mean of 500 is the best there is:
+150,000 steps by PPO: 16 carts, batches of 1,024 steps, each used for 4 epochs of 4 minibatches. *Greedy* means that the likelier push is taken. An episode is cut off at 500 steps, so a mean of 500 is the best there is:
 """
 
 # %% id="cartpole-live"

@@ -202,7 +202,7 @@ assert abs(again.mean()) < 1e-3 and abs(again.std(correction=0) - 1) < 1e-3
 r"""
 ## 13.3 Steps 2 and 3: a score at the end, and a price for every token
 
-**Why.** The judge learned from poems that look like the fine-tuned model's. Far from them it is a guess. So each token costs $\beta\,(\log\pi-\log\pi_\text{ref})$, whose mean is $\beta$ times the KL divergence from the reference (with top-p only about: the tokens come from a slightly sharper distribution). The report's β is 0.04.
+**Why.** The judge learned from poems that look like the fine-tuned model's. Far from them it is a guess. So each token costs $\beta\,(\log\pi-\log\pi_\text{ref})$, whose mean is $\beta$ times the KL divergence from the reference (with top-p only about: the tokens come from a slightly sharper distribution). The report's β is 0.04. The bracket is 1 where it holds, at the end token, and 0 elsewhere:
 
 $$r_t=-\beta\,(\log\pi(a_t)-\log\pi_\text{ref}(a_t))+[t=\text{end}]\cdot\text{score},\qquad \log\pi: (B, N),\ \text{score}: (B,)$$
 

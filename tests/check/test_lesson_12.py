@@ -58,17 +58,95 @@ def value_loss_by_selection(values, values_old, returns, mask, clip):
     return worse.sum() / (2 * max(len(v), 1))
 
 
+def gae_by_powers(rewards, values, gamma, lam, mask):
+    """One matrix of powers of γλ, and no loop."""
+    r, v = rewards.detach().where(mask, 0.0), values.detach().where(mask, 0.0)
+    delta = (r + gamma * torch.nn.functional.pad(v[:, 1:], (0, 1)) - v).where(mask, 0.0)
+    place, episode = torch.arange(mask.shape[1]), (~mask).cumsum(dim=1)
+    powers = ((gamma * lam) ** (place - place[:, None]).clamp(min=0).to(v.dtype)).triu()
+    together = episode[:, None] == episode[..., None]
+    advantages = (powers * together * delta[:, None]).sum(dim=-1).where(mask, 0.0)
+    return advantages, advantages + v
+
+
+def whiten_in_place_of_zeros(x, mask, shift_mean=True):
+    white, kept = torch.zeros_like(x), x[mask]
+    variance, mean = torch.var_mean(kept, correction=0)
+    white[mask] = (kept - mean) * (variance + 1e-8) ** -0.5 + (0.0 if shift_mean else mean)
+    return white
+
+
 OTHER_WORDS = [
     ("gae", recursive_gae),
     ("whiten", whiten_by_selection),
     ("ppo_clip_loss", loss_by_cases),
     ("value_clip_loss", value_loss_by_selection),
 ]
+MORE_WORDS = [*OTHER_WORDS, ("gae", gae_by_powers), ("whiten", whiten_in_place_of_zeros)]
 
 
-@pytest.mark.parametrize(("name", "answer"), OTHER_WORDS, ids=[name for name, _ in OTHER_WORDS])
+@pytest.mark.parametrize(("name", "answer"), MORE_WORDS, ids=[answer.__name__ for _, answer in MORE_WORDS])
 def test_a_right_answer_in_other_words_passes(name, answer):
     assert check(answer, name)
+
+
+def whiten_with_a_large_epsilon(x, mask, shift_mean=True):
+    kept = x[mask]
+    white = (x - kept.mean()) / (kept.var(correction=0) + 1e-5).sqrt()
+    return torch.where(mask, white if shift_mean else white + kept.mean(), 0.0)
+
+
+def whiten_without_an_epsilon(x, mask, shift_mean=True):
+    kept = x[mask]
+    white = ((x - kept.mean()) / kept.std(correction=0)).nan_to_num(0.0)
+    return torch.where(mask, white if shift_mean else white + kept.mean(), 0.0)
+
+
+def whiten_to_0_what_is_equal(x, mask, shift_mean=True):
+    return x * 0 if x[mask].var(correction=0) == 0 else whiten_by_selection(x, mask, shift_mean)
+
+
+def loss_with_a_pull_where_it_is_held(logp, logp_old, advantages, mask, clip=0.2):
+    loss, share, kl = loss_by_cases(logp, logp_old, advantages, mask, clip)
+    pull = (logp * advantages.detach()).where(mask, 0.0).sum() / mask.sum().clamp(min=1)
+    return loss.detach() - (pull - pull.detach()), share, kl
+
+
+def loss_whose_clip_share_learns(logp, logp_old, advantages, mask, clip=0.2):
+    loss, share, kl = loss_by_cases(logp, logp_old, advantages, mask, clip)
+    return loss, share + 0 * loss + (loss - loss.detach()), kl
+
+
+def value_loss_with_half_a_pull(values, values_old, returns, mask, clip):
+    loss = value_loss_by_selection(values, values_old, returns, mask, clip)
+    return loss.detach() + (loss - loss.detach()) / 2
+
+
+def actor_that_switches_the_critic_off(logp, values, returns, mask):
+    return -(logp * (returns - values.detach_())).where(mask, 0.0).sum() / mask.sum().clamp(min=1)
+
+
+def actor_that_asks_for_no_gradient(logp, values, returns, mask):
+    return -(logp * (returns - values.requires_grad_(False))).where(mask, 0.0).sum() / mask.sum().clamp(min=1)
+
+
+WRONG = [
+    ("whiten", whiten_with_a_large_epsilon, "✗ tiny numbers stay small"),
+    ("whiten", whiten_without_an_epsilon, "add 1e-8"),
+    ("whiten", whiten_to_0_what_is_equal, "✗ equal numbers give no NaN"),
+    ("ppo_clip_loss", loss_with_a_pull_where_it_is_held, "✗ what is held has no pull"),
+    ("ppo_clip_loss", loss_whose_clip_share_learns, "✗ the gauges have no gradient"),
+    ("value_clip_loss", value_loss_with_half_a_pull, "✗ a held value has no pull, the others V − R"),
+    ("12_attached", actor_that_switches_the_critic_off, "it switched gradients off for its argument values itself"),
+    ("12_attached", actor_that_asks_for_no_gradient, "take values.detach(), a new tensor"),
+]
+
+
+@pytest.mark.parametrize(("name", "answer", "words"), WRONG, ids=[answer.__name__ for _, answer, _ in WRONG])
+def test_a_wrong_answer_is_refused_for_what_is_wrong(name, answer, words, capsys):
+    for seed in range(3):
+        assert not check(answer, name, cause=getattr(EXERCISES[name], "cause", None), seed=seed)
+        assert words in " ".join(capsys.readouterr().out.split())
 
 
 def named(function, name):

@@ -22,12 +22,47 @@ def by_rows(scores, kl, mask, beta):
     return torch.stack(rows)
 
 
-OTHER_WORDS = {"KL by ratios": ("kl_estimate", by_powers), "rewards row by row": ("token_rewards", by_rows)}
+def by_scattering(scores, kl, mask, beta):
+    return (-beta * kl).masked_fill(~mask, 0.0).scatter_add(1, mask.sum(1, keepdim=True) - 1, scores[:, None])
+
+
+def ratio_of_softmaxes(logits_old, logits, tokens, temperature):
+    p, old = ((x / temperature).softmax(-1).gather(-1, tokens[..., None])[..., 0] for x in (logits, logits_old))
+    return p / old
+
+
+OTHER_WORDS = {
+    "KL by ratios": ("kl_estimate", by_powers),
+    "rewards row by row": ("token_rewards", by_rows),
+    "rewards by scattering": ("token_rewards", by_scattering),
+    "a ratio of probabilities": ("13_other_temperature", ratio_of_softmaxes),
+}
 
 
 @pytest.mark.parametrize(("name", "answer"), OTHER_WORDS.values(), ids=OTHER_WORDS)
 def test_a_right_answer_in_other_words_passes(name, answer):
-    assert check(answer, name)
+    assert check(answer, name, cause=getattr(EXERCISES[name], "cause", None))
+
+
+def cut_off(kind_cut_off):
+    def answer(logp, logp_ref, kind="k1"):
+        found = by_powers(logp, logp_ref, kind)
+        return found.detach() if kind == kind_cut_off else found
+
+    return answer
+
+
+def half_of_k3(logp, logp_ref, kind="k1"):
+    d = logp - logp_ref
+    return torch.expm1(-d.detach()) + d if kind == "k3" else by_powers(logp, logp_ref, kind)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"), [*((cut_off(kind), kind) for kind in ppo.KINDS), (half_of_k3, "k3")], ids=[*ppo.KINDS, "half"]
+)
+def test_every_estimator_keeps_its_gradient(answer, kind, capsys):
+    assert not check(answer, "kl_estimate")
+    assert f"✗ the gradient of {kind} is that of its formula" in capsys.readouterr().out
 
 
 def test_the_library_runs_on_the_learners_functions():

@@ -61,6 +61,48 @@ def test_a_right_answer_in_other_words_passes(answer):
     assert check(answer)
 
 
+def reads_x_without_its_gradient(x, weight, a, b, scale, dropped=None):
+    return lora_forward(x, weight, a, b, scale, x.detach() if dropped is None else dropped)
+
+
+def takes_a_without_its_gradient(x, weight, a, b, scale, dropped=None):
+    return lora_forward(x, weight, a.detach(), b, scale, dropped)
+
+
+@pytest.mark.parametrize("answer", [reads_x_without_its_gradient, takes_a_without_its_gradient])
+def test_a_gradient_that_is_cut_off_half_way_is_missed(answer, capsys):
+    assert not check(answer, "lora_forward")
+    assert "✗ x, a and b have the gradients of the formula" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "is_adapter",
+    [
+        lambda name: "lora_" in name,
+        lambda name: ".lora_" in name,
+        lambda name: name.endswith(("A", "B")),
+        lambda name: name.endswith(("_A", "_B")),
+        lambda name: "lora" in name and "weight" not in name,
+        lambda name: "lora" in name.split(".")[-1],
+    ],
+    ids=["lora_", ".lora_", "A or B", "_A or _B", "no weight", "the last part has lora in it"],
+)
+def test_nothing_but_the_whole_ending_of_a_name_tells_an_adapter(is_adapter):
+    assert not check(lambda names: [name for name in names if is_adapter(name)], "14_base_trainable", cause="c")
+
+
+def test_an_adapter_may_be_told_by_its_last_part():
+    def fixed(names):
+        return [name for name in names if name.rpartition(".")[2] in {"lora_A", "lora_B"}]
+
+    assert check(fixed, "14_base_trainable", cause="c")
+
+
+def test_equal_shapes_that_count_once_are_not_taken_for_another_mistake(capsys):
+    assert not check(lambda shapes, rank: rank * sum(map(sum, set(shapes))), "count_lora_parameters")
+    assert "equal shapes count once" in capsys.readouterr().out
+
+
 def test_the_examples_of_the_statements():
     x, weight, a, b = torch.tensor([1.0, 2]), torch.tensor([[1.0, 1]]), torch.tensor([[3.0, 0]]), torch.tensor([[2.0]])
     assert solved("lora_forward")["lora_forward"](x, weight, a, b, 0.5).tolist() == [6.0]

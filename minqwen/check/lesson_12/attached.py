@@ -122,6 +122,10 @@ Write `fixed(logp, values, returns, mask)`, and set `cause` to the letter of the
             (_ADVANTAGES, "(returns - values).detach()"),
             ("(logp * advantages)", "(logp.detach() * advantages)"),
         ),
+        "wrong_one_detached": _wrong(
+            "now the actor learns nothing, and the critic is pushed still: it is the advantages that are cut off.",
+            ("(logp * advantages)", "(logp.detach() * advantages)"),
+        ),
         "sign_turned": _wrong(
             "now good actions become rarer; the sign was right.",
             (_ADVANTAGES, "(values - returns).detach()"),

@@ -1,5 +1,7 @@
 """Exercise 12.1, how much better than expected. Schulman et al. 2015 (arXiv:1506.02438), equations 11 to 16."""
 
+import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -38,27 +40,15 @@ def _loops(rewards: Tensor, values: Tensor, gamma: float, lam: float, mask: Tens
 
 
 def _given(
-    rng: torch.Generator, mask: list[list[int]], gamma: float = 0.9, lam: float = 0.5, dtype: torch.dtype | None = None
+    rng: torch.Generator, mask: Sequence[Sequence[int]] = ((1, 1, 1),), gamma: float = 0.9, lam: float = 0.5
 ) -> dict[str, Any]:
     kept = torch.tensor(mask).bool()
-    rewards, values = (draw.normal(rng, *kept.shape, dtype=dtype or torch.float32) for _ in range(2))
+    rewards, values = (draw.normal(rng, *kept.shape) for _ in range(2))
     return {"rewards": rewards, "values": values, "gamma": gamma, "lam": lam, "mask": kept}
 
 
 def _case(given: dict[str, Any], note: str = "") -> Case:
     return Case(given, _loops(**given), note)
-
-
-def _one(rng: torch.Generator) -> list[Case]:
-    return [_case(_given(rng, [[1]]), "a single action: its reward, less what was expected")]
-
-
-def _by_step(rng: torch.Generator) -> list[Case]:
-    return [_case(_given(rng, [[1, 1]], lam=0.0), "λ = 0: A is δ, one step ahead and then the critic's word")]
-
-
-def _whole(rng: torch.Generator) -> list[Case]:
-    return [_case(_given(rng, [[1, 1, 1]], 1.0, 1.0), "γ = λ = 1: A is the sum of rewards to come, less V")]
 
 
 def _values(rng: torch.Generator) -> list[Case]:
@@ -68,24 +58,17 @@ def _values(rng: torch.Generator) -> list[Case]:
 
 def _padded(rng: torch.Generator) -> list[Case]:
     given = _given(rng, [[1, 1, 0], [1, 0, 0]])
-    return [_case(given, "answers of 2 and 1 tokens; what stands in the padding is not looked at")]
-
-
-def _gap(rng: torch.Generator) -> list[Case]:
-    return [_case(_given(rng, [[1, 0, 1]]), "a False position in the middle: one episode ends, another begins")]
+    note = "answers of 2 and 1 tokens; what stands in the padding is not looked at"
+    nothing = {name: given[name].where(given["mask"], math.nan) for name in ("rewards", "values")}
+    return [_case(given, note), _case(given | nothing, "in the padding stands what is no number")]
 
 
 def _constant(rng: torch.Generator) -> list[Case]:
     given = _given(rng, [[1, 1], [1, 1]])
     note = "an advantage is a number that the policy is told: no gradient reaches the critic through it"
-    reads = "whether a gradient reaches values"
-    return [Case(given, torch.tensor([False]), note, gradients=("values",), reads=reads)]
-
-
-def _types(rng: torch.Generator) -> list[Case]:
-    given = _given(rng, [[1, 1, 1]], dtype=torch.float64)
-    nothing = torch.empty(0, dtype=torch.float64)
-    return [Case(given, nothing, read=lambda out: out[0].flatten()[:0], reads="the type of the result")]
+    names = ("values", "rewards")
+    reads = "whether a gradient reaches values, rewards"
+    return [Case(given, torch.tensor([False, False]), note, gradients=names, reads=reads)]
 
 
 _wrong = partial(parts.mistake, _reference)
@@ -111,7 +94,7 @@ $$\\delta_t=r_t+\\gamma V_{t+1}-V_t,\\qquad A_t=\\delta_t+\\gamma\\lambda A_{t+1
 - `rewards` and `values` have shape `(B, T)`: r and V at each action of each row.
 - `mask` is boolean `(B, T)`. **A False position ends what stands before it**: after the last True one V and A are 0.
   Padding is False, and so is the place between two episodes of one row. What rewards and values hold there may be
-  anything; both results are 0 there.
+  anything, NaN too; both results are 0 there.
 - Return `Estimate(advantages, returns)` or a plain tuple of the two, each `(B, T)`.
 - Neither carries a gradient: an advantage is a number that the policy is told.
 
@@ -131,26 +114,27 @@ For example, rewards `[[0, 0, 0, 1]]` and values `[[0, 0, 0, 1]]` with γ = 0.9 
         "x.where(mask, 0.0) keeps x where mask is True; reversed(range(T)) counts down.",
     ),
     tests=(
-        Test("a single action", _one),
-        Test("with λ = 0 the critic is asked after one step", _by_step),
-        Test("with λ = 1 all rewards count", _whole),
+        Test("a single action", lambda rng: [_case(_given(rng, [[1]]), "its reward, less what was expected")]),
+        Test(
+            "with λ = 0 the critic is asked after one step",
+            lambda rng: [_case(_given(rng, [[1, 1]], lam=0.0), "A is δ")],
+        ),
+        Test("with λ = 1 all rewards count", lambda rng: [_case(_given(rng, [[1, 1, 1]], 1.0, 1.0), "and with γ = 1")]),
         Test("agrees with plain loops", _values),
         Test("padding is not looked at", _padded),
-        Test("a False position parts two episodes", _gap),
+        Test("a False position parts two episodes", lambda rng: [_case(_given(rng, [[1, 0, 1]]), "two episodes")]),
         Test("no gradient reaches the critic", _constant),
-        Test("the result has the type of the values", _types),
+        draw.types("the result has the type of the values", ("rewards", "values"), _given, draw.DOUBLE),
     ),
     wrong_answers={
         "lam_lost": _wrong("λ has no effect; A[t+1] counts γλ.", ("gamma * lam * ahead", "gamma * ahead")),
         "gamma_lost_in_sum": _wrong("A[t+1] counts λ alone; it counts γλ.", ("gamma * lam * ahead", "lam * ahead")),
         "gamma_lost_in_delta": _wrong("V[t+1] is not discounted in δ.", ("gamma * next_value", "next_value")),
-        "no_next_value": _wrong(
-            "δ lacks γ V[t+1], what the critic still expects after the action.",
-            (_DELTA, "rewards[:, t] - values[:, t]"),
-        ),
-        "no_critic": _wrong(
-            "the critic's forecast is not taken off: that is a return, and no advantage.",
-            (_DELTA, "rewards[:, t] + gamma * next_value"),
+        "no_next_value": _wrong("δ lacks γ V[t+1], what is still expected.", (_DELTA, "rewards[:, t] - values[:, t]")),
+        "no_critic": _wrong("V is not taken off: that is a return.", (_DELTA, "rewards[:, t] + gamma * next_value")),
+        "last_goes_on": _wrong(
+            "the last V stands for what comes after the last action; there V is 0.",
+            ("ahead = next_value = rewards[:, 0] * 0.0", "ahead, next_value = rewards[:, 0] * 0.0, values[:, -1]"),
         ),
         "turned_round": _wrong(
             "the sign is turned: better than expected is above 0.", (_DELTA, f"values[:, t] - ({_DELTA[:-15]})")
@@ -167,11 +151,37 @@ For example, rewards `[[0, 0, 0, 1]]` and values `[[0, 0, 0, 1]]` with γ = 0.9 
             "the returns are the advantages again; add the values.", ("advantages + values", "advantages.clone()")
         ),
         "returns_of_rewards": _wrong(
-            "the returns are A + r; they are A + V.", ("advantages + values", "advantages + rewards")
+            "the returns are A + r, not A + V.", ("advantages + values", "advantages + rewards")
         ),
         "runs_on": _wrong(
             "the sum runs on through a False position; what stands before it ends there.",
             ("(delta + gamma * lam * ahead).where(mask[:, t], 0.0)", "delta + gamma * lam * ahead"),
+        ),
+        "runs_on_to_the_left": _wrong(
+            "the sum runs on through a False position; what stands before it ends there.",
+            ("(delta + gamma * lam * ahead).where(mask[:, t], 0.0)", "delta + gamma * lam * ahead"),
+            ("advantages, advantages + values", "advantages.where(mask, 0.0), (advantages + values).where(mask, 0.0)"),
+        ),
+        "times_mask": _wrong(
+            "the padding is multiplied by 0, and 0 times NaN is NaN; choose with x.where(mask, 0.0).",
+            ("rewards.detach().where(mask, 0.0)", "rewards.detach() * mask"),
+            ("(delta + gamma * lam * ahead).where(mask[:, t], 0.0)", "(delta + gamma * lam * ahead) * mask[:, t]"),
+            ("values.detach().where(mask, 0.0)", "values.detach() * mask"),
+        ),
+        "wraps_round": _wrong(
+            "after the last action V is taken from the first one; there it is 0.",
+            ("next_value = values[:, t]", "next_value = values[:, t - 1]"),
+            (_DELTA, "rewards[:, t] + gamma * values[:, (t + 1) % values.shape[-1]] - values[:, t]"),
+        ),
+        "padding_in_returns": _wrong(
+            "the returns hold the values of the padding; they are 0 there.",
+            ("advantages + values", "advantages + _old.detach()"),
+            ("rewards, values = ", "_old, rewards, values = values, "),
+        ),
+        "gamma_for_lam": _wrong("V[t+1] is discounted by λ; γ does that.", ("gamma * next_value", "lam * next_value")),
+        "exchanged": _wrong(
+            "advantages and returns are exchanged.",
+            ("(advantages, advantages + values)", "(advantages + values, advantages)"),
         ),
         "padding_is_read": _wrong(
             "the value in the padding is taken for V after the last action; there V is 0.",
@@ -181,6 +191,9 @@ For example, rewards `[[0, 0, 0, 1]]` and values `[[0, 0, 0, 1]]` with γ = 0.9 
         "attached": _wrong(
             "a gradient reaches the critic through the advantages; detach the values.",
             ("values.detach().where", "values.where"),
+        ),
+        "rewards_attached": _wrong(
+            "the rewards carry a gradient; detach them.", ("rewards.detach().where", "rewards.where")
         ),
     },
 )

@@ -1,6 +1,7 @@
 """Exercise 12.4, the loss of PPO. Schulman et al. 2017 (arXiv:1707.06347), equation 7."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -36,13 +37,13 @@ def _loops(logp: Tensor, logp_old: Tensor, advantages: Tensor, mask: Tensor, cli
     return tuple(torch.tensor(mean, dtype=torch.float64).to(logp.dtype) for mean in means)
 
 
-def _given(rng: torch.Generator, mask: list[list[int]], dtype: torch.dtype = torch.float32) -> dict[str, Any]:
+def _given(rng: torch.Generator, mask: Sequence[Sequence[int]] = ((1, 1),)) -> dict[str, Any]:
     kept = torch.tensor(mask).bool()
-    old = -torch.rand(*kept.shape, generator=rng).to(dtype) - 0.5
+    old = -torch.rand(*kept.shape, generator=rng) - 0.5
     return {
-        "logp": old + 0.5 * draw.normal(rng, *kept.shape, dtype=dtype),
+        "logp": old + 0.5 * draw.normal(rng, *kept.shape),
         "logp_old": old,
-        "advantages": draw.normal(rng, *kept.shape, dtype=dtype),
+        "advantages": draw.normal(rng, *kept.shape),
         "mask": kept,
     }
 
@@ -83,14 +84,6 @@ def _values(rng: torch.Generator) -> list[Case]:
     return [_case(_given(rng, [[1, 1, 1]])), _case({**_given(rng, [[1] * T] * B), "clip": 0.1})]
 
 
-def _masked(rng: torch.Generator) -> list[Case]:
-    return [_case(_given(rng, [[1, 1, 1], [1, 0, 0]]), "four tokens count, and each weighs the same")]
-
-
-def _nothing(rng: torch.Generator) -> list[Case]:
-    return [_case(_given(rng, [[0, 0]]), "no token counts: 0, and not NaN")]
-
-
 def _gradients(rng: torch.Generator) -> list[Case]:
     given = _given(rng, [[1, 1, 1]])
     given["logp"] = given["logp_old"] + 0.05 * torch.tensor([[1.0, -1.0, 0.5]])  # inside the clip
@@ -98,15 +91,21 @@ def _gradients(rng: torch.Generator) -> list[Case]:
     return [Case(given, expected, gradients=names, reads="whether a gradient reaches logp, logp_old, advantages")]
 
 
-def _types(rng: torch.Generator) -> list[Case]:
-    given, nothing = _given(rng, [[1, 1]], torch.float64), torch.empty(0, dtype=torch.float64)
-    return [Case(given, nothing, read=lambda out: out[0].flatten()[:0], reads="the type of the result")]
+def _gauges(rng: torch.Generator) -> list[Case]:
+    reads = "whether clip_share or kl passes a gradient on to logp"
+    gauges: dict[str, Any] = {"read": lambda out: out[1:], "gradients": ("logp",)}
+    return [Case(_given(rng, [[1, 1, 1]]), torch.tensor([False]), reads=reads, **gauges)]
+
+
+def _slopes(logp: Tensor, logp_old: Tensor, advantages: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    ratio, good = (logp - logp_old).exp(), advantages > 0
+    held = (good & (ratio > 1.2)) | (~good & (ratio < 0.8)) | ~mask
+    return {"logp": -(ratio * advantages).masked_fill(held, 0.0) / mask.sum()}
 
 
 _wrong = partial(parts.mistake, _reference)
-_MIN = "torch.minimum(free, clipped)"
-_SHARE = "(clipped < free).sum()"
-_RATIO = "(logp - logp_old.detach())"
+_MIN, _LOSS = "torch.minimum(free, clipped)", "torch.minimum(free, clipped).sum() / count"
+_SHARE, _RATIO = "(clipped < free).sum()", "(logp - logp_old.detach())"
 
 EXERCISE = exercise.Implement(
     name="ppo_clip_loss",
@@ -151,10 +150,14 @@ For example, A = 2 and ρ = 1.5: min(3, 1.2 · 2) = 2.4, loss −2.4, clip_share
         Test("what has moved far enough is held", _held),
         Test("what has moved the wrong way is not held", _pushed),
         Test("agrees with plain loops", _values),
-        Test("padding does not count", _masked),
-        Test("a batch without tokens gives 0", _nothing),
+        Test("padding does not count", lambda rng: [_case(_given(rng, [[1, 1, 1], [1, 0, 0]]), "four tokens count")]),
+        Test("a batch without tokens gives 0", lambda rng: [_case(_given(rng, [[0, 0]]), "0, and not NaN")]),
         Test("a gradient reaches the new policy alone", _gradients),
-        Test("the result has the type of logp", _types),
+        Test("the gauges have no gradient", _gauges),
+        draw.slopes(
+            "what is held has no pull, the rest that of ρ A", ("logp",), lambda rng: _given(rng, [[1] * 5]), _slopes
+        ),
+        draw.types("the result has the type of logp", ("logp", "logp_old", "advantages"), _given, draw.DOUBLE),
     ),
     wrong_answers={
         "sign": _wrong("the objective is to be raised; the loss is minus it.", (f"-{_MIN}", _MIN)),
@@ -167,34 +170,30 @@ For example, A = 2 and ρ = 1.5: min(3, 1.2 · 2) = 2.4, loss −2.4, clip_share
             (_MIN, "clipped"),
         ),
         "never_clipped": _wrong("nothing is clipped.", (_MIN, "free")),
-        "log_ratio": _wrong(
-            "ρ is a ratio of probabilities; the difference of their logarithms wants an exp.",
-            ("log_ratio.exp()", "(1 + log_ratio)"),
-        ),
+        "log_ratio": _wrong("ρ is a ratio of probabilities: take exp.", ("log_ratio.exp()", "(1 + log_ratio)")),
         "turned_round": _wrong("ρ is old over new; it is new over old.", (_RATIO, "(logp_old.detach() - logp)")),
         "advantage_clipped": _wrong(
             "the advantage is clipped; the ratio is.",
             ("ratio.clamp(1 - clip, 1 + clip) * advantages", "ratio * advantages.clamp(1 - clip, 1 + clip)"),
         ),
-        "padding_counts": _wrong(
-            "padding is counted in the mean.", ("count = mask.sum().clamp(min=1)", "count = mask.numel()")
-        ),
-        "not_a_number": _wrong(
-            "without any token the mean is 0/0, which is no number; give 0.", ("mask.sum().clamp(min=1)", "mask.sum()")
-        ),
+        "padding_counts": _wrong("padding is counted in the mean.", ("mask.sum().clamp(min=1)", "mask.numel()")),
+        "not_a_number": _wrong("without any token that is 0/0; give 0.", ("mask.sum().clamp(min=1)", "mask.sum()")),
         "outside_counts": _wrong(
             "`clip_share` counts every ratio outside 1 ± ε; count where the clipped term is the smaller one.",
             (_SHARE, "((ratio - 1).abs() > clip).sum()"),
         ),
-        "kl_by_k1": _wrong(
-            "`kl` is the mean of −log ρ, which may be negative; take ρ − 1 − log ρ.",
-            ("(ratio - 1 - log_ratio).sum()", "-log_ratio.sum()"),
+        "kl_by_k1": _wrong("`kl` is the mean of −log ρ; it lacks ρ − 1.", ("ratio - 1 - log_ratio", "-log_ratio")),
+        "kl_of_new": _wrong(
+            "`kl` has ρ turned round.", ("ratio - 1 - log_ratio", "(-log_ratio).exp() - 1 + log_ratio")
         ),
-        "old_learns": _wrong(
-            "a gradient reaches the old policy; detach its log-probabilities.", ("logp_old.detach()", "logp_old")
+        "summed": _wrong("that is the sum; take the mean.", (_LOSS, f"{_MIN}.sum()")),
+        "old_learns": _wrong("a gradient reaches logp_old; detach it.", ("logp_old.detach()", "logp_old")),
+        "row_means": _wrong(
+            "that is the mean of the rows' means, in which the tokens of short rows weigh more.",
+            (_LOSS, f"({_MIN}.sum(-1) / mask.sum(-1).clamp(min=1)).mean()"),
         ),
-        "critic_learns": _wrong(
-            "a gradient reaches the advantages; detach them.", ("advantages.detach()", "advantages")
-        ),
+        "clip_lost": _wrong("`clip` has no effect.", ("ratio.clamp(1 - clip, 1 + clip)", "ratio.clamp(0.8, 1.2)")),
+        "gauge_learns": _wrong("a gradient flows through `kl`, which is a gauge; detach it.", ("kl.detach()", "kl")),
+        "critic_learns": _wrong("the advantages carry a gradient; detach them.", ("advantages.detach()", "advantages")),
     },
 )

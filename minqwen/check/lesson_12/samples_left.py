@@ -38,6 +38,10 @@ The effective size is N · E[ρ]² / E[ρ²], with ρ that of the whole answer. 
             "That is a root: N is divided by E[ρ²] itself, the expected square of the product.", value=1000 / 1.05**20
         ),
         "squared_twice": WrongAnswer("E[ρ²] is squared already; do not square it again.", value=1000 / 1.05**80),
+        "multiplied": WrongAnswer("There cannot be more than a thousand: divide by E[ρ²].", value=1000 * 1.05**40),
+        "lost": WrongAnswer("That is how many are lost; how many are left is asked for.", value=1000 - 1000 / 1.05**40),
+        "share": WrongAnswer("That is their share; of a thousand it is so many.", value=1 / 1.05**40),
+        "of_95": WrongAnswer("To divide by 1.05 is not to multiply by 0.95.", value=1000 * 0.95**40),
         "inverse": WrongAnswer("That is by how much the size shrinks; divide N by it.", value=1.05**40),
     },
 )

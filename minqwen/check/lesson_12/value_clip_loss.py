@@ -70,9 +70,20 @@ def _nothing(rng: torch.Generator) -> list[Case]:
     return [_case(_given(rng, [[0, 0]]), "no token counts: 0, and not NaN")]
 
 
-def _gradients(rng: torch.Generator) -> list[Case]:
+def _far_and_near(rng: torch.Generator) -> dict[str, Any]:
     given = _given(rng, [[1, 1, 1]])
-    given["values"] = given["values_old"] + 0.1 * draw.normal(rng, 1, 3).tanh()
+    moved = torch.tensor([[0.1, 1.0, -0.1]])  # by 0.3 at most; the second is held
+    given["values"] = given["values_old"] + moved
+    given["returns"] = given["values_old"] + 2 + torch.rand(1, 3, generator=rng)
+    return given
+
+
+def _slopes(values: Tensor, values_old: Tensor, returns: Tensor, mask: Tensor, clip: float) -> dict[str, Tensor]:
+    return {"values": (values - returns) * ((values - values_old).abs() <= clip) / mask.sum()}
+
+
+def _gradients(rng: torch.Generator) -> list[Case]:
+    given = _far_and_near(rng)
     names = ("values", "values_old", "returns")
     reads = f"whether a gradient reaches {', '.join(names)}"
     return [Case(given, torch.tensor([True, False, False]), "only V learns", gradients=names, reads=reads)]
@@ -126,6 +137,7 @@ on V any more.
         Test("padding does not count", _masked),
         Test("a batch without tokens gives 0", _nothing),
         Test("a gradient reaches the values alone", _gradients),
+        draw.slopes("a held value has no pull, the others V − R", ("values",), _far_and_near, _slopes),
         draw.types(
             "the result has the type of the values",
             ("values", "values_old", "returns"),
@@ -166,6 +178,18 @@ on V any more.
         ),
         "not_a_number": _wrong(
             "without any token the mean is 0/0, which is no number; give 0.", (".sum().clamp(min=1)", ".sum()")
+        ),
+        "row_means": _wrong(
+            "that is the mean of the rows' means, in which the tokens of short rows weigh more.",
+            (_MEAN, "(worse.where(mask, 0.0).sum(-1) / mask.sum(-1).clamp(min=1)).mean() / 2"),
+        ),
+        "old_learns": _wrong("a gradient reaches the old values; detach them.", ("values_old.detach()", "values_old")),
+        "near_detached": _wrong(
+            "the clipped value is detached, so a value near the old one has half of its pull; detach the old one.",
+            ("(values - values_old).clamp(-clip, clip)", "(values - values_old).detach().clamp(-clip, clip)"),
+        ),
+        "clip_lost": _wrong(
+            "`clip` has no effect: ε is 0.2 whatever it says.", ("clamp(-clip, clip)", "clamp(-0.2, 0.2)")
         ),
         "returns_learn": _wrong("a gradient reaches the returns; detach them.", ("returns.detach()", "returns")),
     },

@@ -1,5 +1,6 @@
 """Exercise 12.3, advantages on one scale. Ziegler et al. 2019 (arXiv:1909.08593), and its code's biased variance."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -40,7 +41,9 @@ def _whole_batch(rng: torch.Generator) -> list[Case]:
 
 
 def _masked(rng: torch.Generator) -> list[Case]:
-    return [_case(_given(rng, [[1, 1, 0], [1, 0, 0]]), "three numbers count")]
+    given = _given(rng, [[1, 1, 0], [1, 0, 0]])
+    nothing = {"x": given["x"].where(given["mask"], math.nan)}
+    return [_case(given, "three numbers count"), _case(given | nothing, "in the padding stands what is no number")]
 
 
 def _rewards(rng: torch.Generator) -> list[Case]:
@@ -50,7 +53,14 @@ def _rewards(rng: torch.Generator) -> list[Case]:
 def _equal(rng: torch.Generator) -> list[Case]:
     given = _given(rng, [[1, 1], [1, 0]])
     given["x"] = torch.randint(-9, 10, (1, 1), generator=rng).float().expand(2, 2).clone()
-    return [_case(given, "all numbers are equal: 0, and not 0/0")]
+    mean = "all numbers are equal, and keep their mean"
+    return [_case(given, "all numbers are equal: 0, and not 0/0"), _case({**given, "shift_mean": False}, mean)]
+
+
+def _small(rng: torch.Generator) -> list[Case]:
+    given = _given(rng, [[1, 1, 1]])
+    given["x"] = 1e-4 * draw.normal(rng, 1, 3)
+    return [_case(given, "the variance is about as small as the 1e-8 beside it, under the root")]
 
 
 def _values(rng: torch.Generator) -> list[Case]:
@@ -78,7 +88,7 @@ $$\\text{white}=\\frac{x-\\text{mean}}{\\sqrt{\\text{variance}+10^{-8}}}$$
 
 - `x` has shape `(B, T)`, `mask` is boolean `(B, T)`. Mean and variance are those of the True positions **of the whole
   batch**; the variance divides by their number n, not by n − 1.
-- False positions are 0 in the result, whatever x holds there.
+- False positions are 0 in the result, whatever x holds there, NaN too.
 - `shift_mean`: with True the result has mean 0. With False the mean is added again: only the spread becomes 1.
 - If all numbers are equal the result is 0 (or the mean), and not NaN.
 
@@ -101,6 +111,7 @@ For example, `[[1., 3.]]` without padding becomes `[[-1., 1.]]`, and with `shift
         Test("padding does not count, and is 0", _masked),
         Test("with shift_mean=False the mean stays", _rewards),
         Test("equal numbers give no NaN", _equal),
+        Test("tiny numbers stay small", _small),
         Test("agrees with plain loops", _values),
         draw.types("the result has the type of x", ("x",), lambda rng: _given(rng, [[1, 1, 1]])),
     ),
@@ -146,6 +157,20 @@ For example, `[[1., 3.]]` without padding becomes `[[-1., 1.]]`, and with `shift
         "no_epsilon": _wrong(
             "equal numbers have variance 0, and 0/0 is no number; add 1e-8.",
             ("rsqrt(variance + 1e-8)", "rsqrt(variance)"),
+        ),
+        "small_outside": _wrong(
+            "the 1e-8 is added to the root; it stands under the root, beside the variance.",
+            ("torch.rsqrt(variance + 1e-8)", "(variance.sqrt() + 1e-8).reciprocal()"),
+        ),
+        "times_mask": _wrong(
+            "the padding is multiplied by 0, and 0 times NaN is NaN; choose with x.where(mask, 0.0).",
+            ("x.where(mask, 0.0)", "x * mask"),
+            (_VARIANCE, "((x - mean) * mask).square().sum() / count"),
+            ("white.where(mask, 0.0)", "white * mask"),
+        ),
+        "row_means": _wrong(
+            "that is the mean of the rows' means, in which what stands in short rows weighs more.",
+            ("kept.sum() / count", "(kept.sum(-1) / mask.sum(-1).clamp(min=1)).mean()"),
         ),
         "centred_only": _wrong("the mean is taken off, but the spread stays.", (" * torch.rsqrt(variance + 1e-8)", "")),
     },

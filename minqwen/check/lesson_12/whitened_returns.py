@@ -137,6 +137,19 @@ Write `fixed(advantages, values, mask)`, and set `cause` to the letter of the ca
             "the returns are divided by the spread too; they stay on the scale of the rewards.",
             (_WHITE + _RETURNS, _RETURNS + _WHITE + "    returns = returns / (variance + 1e-8).sqrt()\n"),
         ),
+        "mean_lost": _wrong(
+            "multiplied by the spread again they lack the mean; the returns want A as it came.",
+            ("advantages + values", "advantages * (variance + 1e-8).sqrt() + values"),
+        ),
+        "centred_only": _wrong(
+            "now the spread of the advantages is not 1; only the returns want the raw ones.",
+            (_WHITE + _RETURNS, _RETURNS + "    advantages = advantages - mean\n"),
+        ),
+        "padding_kept": _wrong(
+            "the padding of the returns is not 0 any more.",
+            (_WHITE + _RETURNS, _RETURNS + _WHITE),
+            ("returns.where(mask, 0.0)", "returns"),
+        ),
         "mean_added": _wrong(
             "adding the mean again leaves the spread at 1; the returns want A as it came.",
             ("advantages + values", "advantages + mean + values"),

@@ -53,6 +53,15 @@ def _plain(rng: torch.Generator) -> list[Case]:
     return [Case(given, _loops(**given), "no kind is given, so it is k1")]
 
 
+def _of_kind(kind: str, rng: torch.Generator) -> dict[str, Any]:
+    return _given(rng, 2, 3, kind=kind)
+
+
+def _slopes(logp: Tensor, logp_ref: Tensor, kind: str) -> dict[str, Tensor]:
+    d = logp - logp_ref
+    return {"logp": {"k1": torch.ones_like(d), "k2": d, "k3": 1 - (-d).exp()}[kind]}
+
+
 _wrong = partial(parts.mistake, _reference)
 
 EXERCISE = exercise.Implement(
@@ -92,7 +101,10 @@ k2 = 0.2402, k3 = 0.1931.
         Test("k3 is e to the minus d, less 1, plus d", partial(_kind, "k3")),
         Test("two equal models have an estimate of 0", _same),
         Test("k1 is what one gets without asking", _plain),
-        draw.gradients("a gradient reaches the policy", ("logp",), lambda rng: _given(rng, 2, 3, kind="k3")),
+        *(
+            draw.slopes(f"the gradient of {kind} is that of its formula", ("logp",), partial(_of_kind, kind), _slopes)
+            for kind in ppo.KINDS
+        ),
     ),
     wrong_answers={
         "reference_first": _wrong(
@@ -103,6 +115,9 @@ k2 = 0.2402, k3 = 0.1931.
         "absolute": _wrong(
             "k1 keeps its sign; only the mean of many is not below 0.", ("return d\n", "return d.abs()\n")
         ),
+        "half_squared": _wrong("the half is squared as well: it is a quarter.", ("d.square() / 2", "(d / 2).square()")),
+        "k1_cut": _wrong("k1 may be below 0; only the mean of many is not.", ("return d\n", "return d.clamp(min=0)\n")),
+        "one_added": _wrong("k3 subtracts 1; here it is added.", ("expm1(-d) + d", "exp(-d) + 1 + d")),
         "one_left": _wrong("k3 subtracts 1, so that it is 0 where d is.", ("torch.expm1(-d)", "torch.exp(-d)")),
         "k3_without_d": _wrong("k3 adds d; without it the estimate may be below 0.", ("expm1(-d) + d", "expm1(-d)")),
         "k3_minus_d": _wrong("k3 adds d; here it is subtracted.", ("expm1(-d) + d", "expm1(-d) - d")),

@@ -102,6 +102,19 @@ Write `fixed(scores, logp, logp_ref, beta)`, and set `cause` to the letter of th
             "the absolute value makes a token cost that the reference finds likelier; k1 pays it back.",
             ("rewards = beta * (logp - logp_ref)", "rewards = -beta * (logp - logp_ref).abs()"),
         ),
+        "larger_beta": _wrong(
+            "a larger β pays more for straying, as long as the sign is wrong.",
+            ("rewards = beta * (logp", "rewards = 5 * beta * (logp"),
+        ),
+        "score_moved": _wrong(
+            "the score has left the end token, where it was right.",
+            ("rewards = beta * (logp", "rewards = -beta * (logp"),
+            ("at_the_end[:, -1]", "at_the_end[:, 0]"),
+        ),
+        "never_negative": _wrong(
+            "a token that the reference finds likelier is not paid back; k1 may be negative.",
+            ("rewards = beta * (logp - logp_ref)", "rewards = -beta * (logp - logp_ref).clamp(min=0)"),
+        ),
         "score_turned": _wrong(
             "now the score has the wrong sign.",
             ("rewards = beta * (logp", "rewards = -beta * (logp"),

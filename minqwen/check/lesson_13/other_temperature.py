@@ -106,6 +106,17 @@ Write `fixed(logits_old, logits, tokens, temperature)`, and set `cause` to the l
             ("(logits_old / temperature)", "logits_old"),
         ),
         "turned_round": _wrong("new over old, not old over new.", _MEND, ("logp - logp_old", "logp_old - logp")),
+        "after_the_softmax": _wrong(
+            "log-probabilities divided by the temperature add up to 1 no more; divide the logits, before the softmax.",
+            ("(logits_old / temperature).log_softmax(dim=-1)", "logits_old.log_softmax(dim=-1) / temperature"),
+            ("logits.log_softmax(dim=-1)\n    log", "logits.log_softmax(dim=-1) / temperature\n    log"),
+        ),
+        "no_exp": _wrong("that is the logarithm of the ratio.", _MEND, (".squeeze(-1).exp()", ".squeeze(-1)")),
+        "of_ones": _wrong(
+            "it is 1 whatever the policies are: the new logits stand on both sides.",
+            _MEND,
+            ("(logits_old / temperature)", "(logits / temperature)"),
+        ),
         "times": _wrong(
             "logits are divided by the temperature.", ("logp = logits.log", "logp = (logits * temperature).log")
         ),

@@ -36,6 +36,10 @@ Take a = 0.75 and b = 0.3. At which **KL**, in nats, is the gold score highest? 
         "product_rule_root": WrongAnswer(
             "That is d without the 1 in the derivative of d log d, and KL is its square.", value=12.1825
         ),
+        "log_d": WrongAnswer("That is log d, a/b − 1; KL is d², so e is raised to twice that.", value=1.5),
+        "log_kl": WrongAnswer("That is log KL; raise e to it.", value=3),
+        "base_ten": WrongAnswer("10 was raised to the power; log is the natural one.", value=1000),
+        "sign": WrongAnswer("b is subtracted in the derivative: log d = a/b − 1, not a/b + 1.", value=1096.63),
         "height": WrongAnswer("That is how high the peak is, b · d; where it lies is asked for.", value=1.34451),
     },
 )

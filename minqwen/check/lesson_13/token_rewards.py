@@ -1,5 +1,6 @@
 """Exercise 13.3, a reward for every token. Ziegler et al. 2019 (arXiv:1909.08593), section 2."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -52,8 +53,9 @@ def _no_score(rng: torch.Generator) -> list[Case]:
 
 def _padding(rng: torch.Generator) -> list[Case]:
     args = _given(rng, 3, 5)
-    args["kl"] = args["kl"].where(args["mask"], 7.0)
-    return [Case(args, _loops(**args), "kl is 7 at the padding behind the end token")]
+    notes = {7.0: "kl is 7 at the padding behind the end token", math.nan: "kl is no number at the padding"}
+    given = [({**args, "kl": args["kl"].where(args["mask"], there)}, note) for there, note in notes.items()]
+    return [Case(each, _loops(**each), note) for each, note in given]
 
 
 def _full(rng: torch.Generator) -> list[Case]:
@@ -62,6 +64,7 @@ def _full(rng: torch.Generator) -> list[Case]:
 
 
 _wrong = partial(parts.mistake, _reference)
+_PENALTY = "penalty = (-beta * kl).where(mask, 0.0)"
 
 EXERCISE = exercise.Implement(
     name="token_rewards",
@@ -77,7 +80,7 @@ Write `token_rewards(scores, kl, mask, beta)`, which turns one score an answer i
 
 - `scores` is `(B,)`, one for each answer; `kl` is `(B, N)`, an estimate for each token.
 - `mask` is boolean `(B, N)`: True on the tokens of the answer, its end token included, which stand together at the
-  left. Every row has at least one. Behind them is padding, where `kl` may hold anything and the reward is 0.
+  left. Every row has at least one. Behind them is padding, where `kl` may hold anything, NaN too, and the reward is 0.
 - Each token of the answer is paid −`beta` · kl; its *last* one gets the score on top.
 
 For example, a score of 2, kl `[0.5, -0.25, 1.0, 9.0]`, three tokens of answer and beta 0.1 give
@@ -122,6 +125,26 @@ For example, a score of 2, kl `[0.5, -0.25, 1.0, 9.0]`, three tokens of answer a
             ("scores[:, None].where(places == last, 0.0)", "(scores[:, None] / (last + 1)).where(mask, 0.0)"),
         ),
         "padding_pays": _wrong("padding is made to pay as well.", ("(-beta * kl).where(mask, 0.0)", "-beta * kl")),
+        "times_mask": _wrong(
+            "the padding is multiplied by 0, and 0 times NaN is NaN; choose with x.where(mask, 0.0).",
+            ("(-beta * kl).where(mask, 0.0)", "-beta * kl * mask"),
+        ),
+        "paid_at_the_end": _wrong(
+            "the whole penalty stands at the end; each token pays its own.",
+            (_PENALTY, "penalty = (-beta * kl).where(mask, 0.0).sum(-1, keepdim=True).where(places == last, 0.0)"),
+        ),
+        "beta_on_both": _wrong(
+            "beta multiplies the score as well; only straying is weighted.",
+            ("scores[:, None]", "beta * scores[:, None]"),
+        ),
+        "never_paid_back": _wrong(
+            "the absolute value makes a token cost that the reference finds likelier; k1 pays it back.",
+            ("-beta * kl", "-beta * kl.abs()"),
+        ),
+        "in_the_longest": _wrong(
+            "every score stands where the longest answer ends; each row has an end of its own.",
+            ("mask.sum(dim=-1, keepdim=True) - 1", "mask.sum(dim=-1).max() - 1"),
+        ),
         "in_its_place": _wrong(
             "the end token pays no penalty: the score is added to it, and does not replace it.",
             ("(-beta * kl).where(mask, 0.0)", "(-beta * kl).where(mask & (places != last), 0.0)"),

@@ -29,6 +29,11 @@ much of its score does the penalty take away? Set `answer` to that number, in de
         "left": WrongAnswer("That is what is left of the score; what was taken away is asked for.", value=1.02),
         "share": WrongAnswer("That is the share of the gain; the number itself is asked for.", value=0.32),
         "other_beta": WrongAnswer("That is at β = 0.2.", value=2.4),
+        "divided": WrongAnswer("That is 12 / 0.04; each nat costs 0.04.", value=300),
+        "of_the_gain": WrongAnswer("That is β times the gain; β is the price of a nat.", value=0.06),
+        "with_the_gain": WrongAnswer("The gain does not enter: the price is β times the KL.", value=0.72),
+        "nats": WrongAnswer("Those are the nats; each costs 0.04.", value=12),
+        "below_zero": WrongAnswer("How much is taken away is asked for: that is above 0.", value=-0.48),
         "a_token": WrongAnswer("That is the price of one nat; an answer strays by 12.", value=0.04),
     },
 )

@@ -46,6 +46,12 @@ def _named_so(rng: torch.Generator) -> list[Case]:
     return [_case(names, "a module's name has the word lora in it")]
 
 
+def _anything(rng: torch.Generator) -> list[Case]:
+    parts = ("lora_A.q_proj.base.bias", "lora_A.q_proj.lora_A", "lora_A.q_proj.lora_B", "table_A", "explora_B")
+    names = [f"blocks.{i}.{part}" for i in _layers(rng) for part in parts]
+    return [_case(names, "a module is called lora_A, and two other parameters end in A and B")]
+
+
 _CAUSES = {
     "a": Cause("The adapters are missing from the list.", "they are in it; so is something else."),
     "b": Cause("The list is in the wrong order.", "it keeps the order of the names."),
@@ -93,11 +99,28 @@ Write `fixed(names)`, and set `cause` to the letter of the cause:
         Test("adapters learn, the weights beside them do not", _adapted),
         Test("embedding, norms and biases do not learn", _others),
         Test("the last part of a name decides", _named_so),
+        Test("and the whole of that part", _anything),
     ),
     wrong_answers={
         "as_given": _wrong("this is the function as it was given.", ("def broken(", "def fixed(")),
         "word": _wrong(
             "the word lora anywhere in a name counts; look at the end of it.", (_TEST, 'if "lora" in name:')
+        ),
+        "no_weights": _wrong(
+            "biases of a module with lora in its name learn too; look at the last part of the name.",
+            (_TEST, 'if "lora" in name and not name.endswith("weight"):'),
+        ),
+        "not_base": _wrong(
+            "embedding, norms and head have no base in their names, and are frozen too.",
+            (_TEST, 'if "base" not in name:'),
+        ),
+        "anywhere": _wrong(
+            "the ending counts anywhere in the name; a module may be called lora_A as well.",
+            (_TEST, 'if ".lora_A" in name or ".lora_B" in name:'),
+        ),
+        "no_point": _wrong(
+            "explora_B ends in lora_B too: the point before it belongs to the ending.",
+            (_TEST, 'if name.endswith(("lora_A", "lora_B")):'),
         ),
         "b_only": _wrong("A is left out, and stays noise.", (_TEST, 'if name.endswith(".lora_B"):')),
         "weights_only": _wrong(

@@ -31,6 +31,11 @@ How many bits is that a weight? Set `answer` to the number, to four digits behin
         "codes_alone": WrongAnswer("That is the codes alone; the scales have to be kept too.", value=4),
         "single": WrongAnswer("That is with scales of 32 bits, before double quantisation.", value=4.5),
         "no_steps": WrongAnswer("The steps of the scales are missing; 64 · 256 weights share one.", value=4.125),
+        "rounded": WrongAnswer("Four digits behind the point are asked for.", value=4.13),
+        "overhead": WrongAnswer("That is what is added; the bits of the code belong to it.", value=0.126953125),
+        "both_scales": WrongAnswer(
+            "The scales of 32 bits are gone: those of 8 bits stand in their place.", value=4.625
+        ),
         "steps_too_often": WrongAnswer("A step is shared by 256 scales, so by 64 · 256 weights.", value=4.25),
     },
 )

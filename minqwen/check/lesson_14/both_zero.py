@@ -96,6 +96,12 @@ Write `fixed(noise, m)`, and set `cause` to the letter of the cause:
         "not_scaled": _wrong("A is √n too large, so what it reads grows with the width.", (_A, "a = noise.clone()")),
         "by_n": _wrong("A is divided by n; the deviation is one over the root of n.", (_A, "a = noise / n")),
         "by_rank": _wrong("A is divided by the root of the rank; it reads n numbers.", (_A, "a = noise / rank**0.5")),
+        "by_m": _wrong("A is divided by the root of m; it reads n numbers.", (_A, "a = noise / m**0.5")),
+        "times": _wrong("A is multiplied by √n; what it reads grows with the width.", (_A, "a = noise * n**0.5")),
+        "other_one": _wrong(
+            "B learns nothing from an A of zeros, and it is A that is to be normal; B stays zero.",
+            (_B, "b = noise.new_ones(m, rank)"),
+        ),
         "b_not_zero": _wrong(
             "B is not zero, so the adapter changes the model before it has learned anything.",
             (_A, "a = noise / n**0.5"),

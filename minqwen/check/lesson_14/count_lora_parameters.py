@@ -40,7 +40,7 @@ def _several(rng: torch.Generator) -> list[Case]:
 
 def _layers(rng: torch.Generator) -> list[Case]:
     a, b, rank = draw.sizes(rng, 3)
-    return [_case([(a, b), (b, a)] * 2, rank, "the same shape more than once counts each time")]
+    return [_case([(a, b), (a, b), (b, a)], rank, "the same shape more than once counts each time")]
 
 
 _wrong = partial(parts.mistake, _reference)
@@ -92,6 +92,10 @@ For example, one 3 x 5 matrix with rank 2: A has 2 · 5 numbers, B has 3 · 2, t
             (_TERM, "rank * columns + rank * rank + rows * rank"),
         ),
         "twice_in": _wrong("B is as long as out, not as in.", (_TERM, "2 * rank * columns")),
+        "once": _wrong(
+            "equal shapes count once; every matrix has an adapter of its own.",
+            ("in shapes:", "in dict.fromkeys(shapes):"),
+        ),
         "last": _wrong("only the last matrix counts: add them up.", ("total +=", "total =")),
         "no_rank": _wrong("the rank is forgotten.", (_TERM, "columns + rows")),
     },

@@ -110,6 +110,19 @@ For example, `[1.0, 3.0]`: the mean is 2, the step 1/127, the codes -127 and 127
             "the mean is not subtracted, so half of the codes are never used.", ("(absmax - mean,", "(absmax,")
         ),
         "cut_off": _wrong("the fraction is cut off; round to the nearest.", (".round()", ".trunc()")),
+        "rounded_down": _wrong("codes are rounded down; round to the nearest.", (".round()", ".floor()")),
+        "padded_first": _wrong(
+            "the short block is filled before the mean is subtracted, so its filling is −mean and not 0.",
+            (
+                "torch.nn.functional.pad(absmax - mean, (0, -n % block)).reshape(-1, block)",
+                "torch.nn.functional.pad(absmax, (0, -n % block)).reshape(-1, block) - mean",
+            ),
+        ),
+        "of_128": _wrong("the step is the 128th part; it is the 127th.", ("/ 127", "/ 128")),
+        "means_of_blocks": _wrong(
+            "each block has its own mean taken off; all share one.",
+            ("steps = rows.abs()", "rows = rows - rows.mean(dim=1, keepdim=True)\n    steps = rows.abs()"),
+        ),
         "of_255": _wrong(
             "the step is the 255th part: then codes leave -127 to 127 or use half of it.", ("/ 127", "/ 255")
         ),

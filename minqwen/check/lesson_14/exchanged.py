@@ -97,6 +97,10 @@ Write `fixed(x, a, b, alpha)`, and set `cause` to the letter of the cause:
             "alpha over the root of the rank is another method (rsLoRA); LoRA divides by the rank.",
             (_SCALE, "alpha / rank**0.5 * (x"),
         ),
+        "no_alpha": _wrong("alpha is left out; it stands above the rank.", (_SCALE, "1 / rank * (x")),
+        "by_width": _wrong(
+            "n is taken for the rank; A is (R, n).", ("a.shape[0]", "a.shape[1]"), (_SCALE, "alpha / rank * (x")
+        ),
         "none": _wrong("there is no scale at all.", (_SCALE, "1.0 * (x")),
     },
 )

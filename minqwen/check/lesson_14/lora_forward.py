@@ -62,6 +62,16 @@ def _learns(rng: torch.Generator) -> dict[str, object]:
     return _given(rng, 3)
 
 
+def _slopes(x: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float, dropped: None) -> dict[str, Tensor]:
+    one = torch.ones(len(b))  # the sum of the result is what is differentiated
+    read, written = x.sum(0), scale * (one @ b)
+    return {
+        "x": (one @ weight + written @ a).expand_as(x),
+        "a": written[:, None] * read,
+        "b": scale * (a @ read).expand_as(b),
+    }
+
+
 _wrong = partial(parts.mistake, _reference)
 _ADAPTER = "scale * (seen @ a.mT) @ b.mT"
 
@@ -101,7 +111,7 @@ For example, `x = [1, 2]`, `weight = [[1, 1]]`, `a = [[3, 0]]`, `b = [[2]]`, sca
         Test("every token of a batch goes through both", _several),
         Test("a new adapter adds nothing", _new),
         Test("dropout reaches the adapter and not the matrix", _dropped),
-        draw.gradients("a gradient reaches x, a and b", ("x", "a", "b"), _learns),
+        draw.slopes("x, a and b have the gradients of the formula", ("x", "a", "b"), _learns, _slopes),
     ),
     wrong_answers={
         "scale_forgotten": _wrong("the scale is forgotten.", (_ADAPTER, "(seen @ a.mT) @ b.mT")),
@@ -116,6 +126,14 @@ For example, `x = [1, 2]`, `weight = [[1, 1]]`, `a = [[3, 0]]`, `b = [[2]]`, sca
             ("x @ weight", "seen @ weight"),
         ),
         "never_dropped": _wrong("the adapter reads x though dropped is given.", ("seen @ a", "x @ a")),
+        "divided_by_rank": _wrong(
+            "the scale is divided by the rank once more; it is α / R already.",
+            (_ADAPTER, "scale / len(a) * (seen @ a.mT) @ b.mT"),
+        ),
+        "base_cut_off": _wrong(
+            "no gradient comes back to x through the frozen matrix; W does not learn, but what lies before it may.",
+            ("x @ weight.mT", "(x @ weight.mT).detach()"),
+        ),
         "base_missing": _wrong("the frozen matrix is left out.", ("x @ weight.mT + ", "0 * x @ weight.mT + ")),
         "subtracted": _wrong("the adapter is subtracted; it is added.", (f"+ {_ADAPTER}", f"- {_ADAPTER}")),
         "adapter_missing": _wrong("the adapter is left out.", (f" + {_ADAPTER}", f" + 0 * {_ADAPTER}")),

@@ -97,6 +97,16 @@ Write `fixed(packed, n)`, and set `cause` to the letter of the cause:
             (_HALVES, "packed >> 4, packed & 15"),
             ("dim=1", "dim=0"),
         ),
+        "not_cut": _wrong(
+            "all codes are returned, the filling too; n says how many there are.",
+            (_HALVES, "packed >> 4, packed & 15"),
+            ("codes.flatten()[:n]", "codes.flatten()"),
+        ),
+        "last_n": _wrong(
+            "the last n are kept; the filling stands at the end, so the first n are meant.",
+            (_HALVES, "packed >> 4, packed & 15"),
+            ("codes.flatten()[:n]", "codes.flatten()[-n:]"),
+        ),
         "backwards": _wrong("the codes come backwards.", ("codes.flatten()[:n]", "codes.flatten().flip(0)[-n:]")),
         "not_shifted": _wrong(
             "the high halves are not shifted down, so they are 16 times too large.",

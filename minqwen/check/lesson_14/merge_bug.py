@@ -98,6 +98,12 @@ Write `fixed(weight, a, b, alpha)`, and set `cause` to the letter of the cause:
         "as_given": _wrong("this is the function as it was given.", ("def broken(", "def fixed(")),
         "upside_down": _wrong("the scale is upside down.", (_SUM, "weight + len(a) / alpha * change")),
         "alpha_alone": _wrong("alpha is there, but the rank is not.", (_SUM, "weight + alpha * change")),
+        "no_alpha": _wrong("the rank is there, but alpha is not.", (_SUM, "weight + change / len(a)")),
+        "by_width": _wrong("n is taken for the rank; A is (R, n).", (_SUM, "weight + alpha / a.shape[1] * change")),
+        "subtracted": _wrong(
+            "the adapter is subtracted, as in undoing a merge.", (_SUM, "weight - alpha / len(a) * change")
+        ),
+        "base_missing": _wrong("the frozen matrix is left out.", (_SUM, "alpha / len(a) * change")),
         "all_scaled": _wrong(
             "the scale multiplies the frozen matrix as well.", (_SUM, "alpha / len(a) * (weight + change)")
         ),

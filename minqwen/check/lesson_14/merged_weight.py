@@ -99,6 +99,10 @@ For example, `weight = [[1, 1]]`, `a = [[3, 0]]`, `b = [[2]]`, scale 0.5 gives `
             (_SUM, "scale * (weight + b @ a)"),
         ),
         "scale_twice": _wrong("the scale is multiplied in twice.", (_SUM, "weight + scale * b @ a * scale")),
+        "divided_by_rank": _wrong(
+            "the scale is divided by the rank once more; it is α / R already.",
+            (_SUM, "weight + scale / len(a) * b @ a"),
+        ),
         "divided": _wrong("the scale divides; it multiplies.", (_SUM, "weight + b @ a / scale")),
         "subtracted": _wrong("the adapter is subtracted, as in undoing a merge.", (_SUM, "weight - scale * b @ a")),
         "base_missing": _wrong("the frozen matrix is left out.", (_SUM, "scale * b @ a")),

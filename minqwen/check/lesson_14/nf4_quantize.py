@@ -63,6 +63,12 @@ def _zeros(rng: torch.Generator) -> list[Case]:
     return [_case(w, 4, "the second block is all zeros")]
 
 
+def _tie(rng: torch.Generator) -> list[Case]:
+    scale = 2.0 ** torch.randint(-3, 4, (), generator=rng)
+    w = scale * torch.tensor([1.0, nf4.nf4_levels()[8].item() / 2])
+    return [_case(w, 2, "the second lies in the middle between the levels 7 and 8: 7")]
+
+
 _wrong = partial(parts.mistake, _reference)
 _NEAREST = "(ratios[..., None] - levels).abs().argmin(dim=-1)"
 
@@ -84,8 +90,8 @@ Write `nf4_quantize(w, block=64)`, which returns `NF4Weight(packed, absmax, shap
 
 - Go through `w`, of any shape, in reading order, `block` weights at a time. The last block may be shorter.
 - `absmax`, float32, holds for each block the largest **absolute** value in it.
-- The code of a weight is the number, 0 to 15, of the level of `nf4.nf4_levels()` that is nearest to weight / absmax. In
-  a block of zeros every code is 7: that level is 0.
+- The code of a weight is the number, 0 to 15, of the level of `nf4.nf4_levels()` that is nearest to weight / absmax,
+  of two equally near the lower one. In a block of zeros every code is 7: that level is 0.
 - `packed`, uint8, holds two codes a byte, **the first in the high half**: 16 · first + second. If the number of weights
   is odd, the last low half is 0.
 - `shape` is `torch.tensor(w.shape)`.
@@ -108,6 +114,7 @@ For example, `[1.0, -1.0]` has the codes 15 and 0, so `packed` is `[240]` and `a
         Test("the last block may be shorter", _tail),
         Test("an odd number of weights", _odd),
         Test("a block of zeros stays zeros", _zeros),
+        Test("of two levels equally near it is the lower one", _tie),
     ),
     wrong_answers={
         "low_first": _wrong(
@@ -138,6 +145,24 @@ For example, `[1.0, -1.0]` has the codes 15 and 0, so `packed` is `[240]` and `a
         "odd_filled": _wrong(
             "with an odd number of weights the last low half is 7, the code of zero; 0 is asked for.",
             ("(0, n % 2))", "(0, n % 2), value=7)"),
+        ),
+        "upper": _wrong(
+            "of two levels equally near the upper one is taken; take the lower one.",
+            (
+                "(ratios[..., None] - levels).abs().argmin(dim=-1)",
+                "15 - (ratios[..., None] - levels.flip(0)).abs().argmin(dim=-1)",
+            ),
+        ),
+        "scale_of_zeros": _wrong(
+            "the scale of a block of zeros is 1; a 1 may stand in for dividing, the scale stays 0.",
+            (
+                "absmax = rows.abs().amax(dim=1)",
+                "absmax = rows.abs().amax(dim=1)\n    absmax = absmax.where(absmax > 0, 1.0)",
+            ),
+        ),
+        "by_halves": _wrong(
+            "a byte holds a code of the first half of all and one of the second; it holds two neighbours.",
+            ("codes[0::2] * 16 + codes[1::2]", "codes[: len(codes) // 2] * 16 + codes[len(codes) // 2 :]"),
         ),
         "even_steps": _wrong(
             "the levels are sixteen even steps from -1 to 1; take those of nf4.nf4_levels().",
