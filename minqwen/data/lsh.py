@@ -50,10 +50,13 @@ def buckets(signatures: UInt32[np.ndarray, "N K"], b: int, r: int) -> Iterator[l
         )
     for band in range(b):
         part = np.ascontiguousarray(signatures[:, band * r : (band + 1) * r])
-        together: dict[bytes, list[int]] = {}
+        first: dict[bytes, int] = {}
+        together: dict[int, list[int]] = {}  # only where a second row comes: most are alone in theirs
         for row, key in enumerate(part.view(f"V{part.itemsize * r}").ravel().tolist()):
-            together.setdefault(key, []).append(row)
-        yield from (rows for rows in together.values() if len(rows) > 1)
+            other = first.setdefault(key, row)
+            if other != row:
+                together.setdefault(other, [other]).append(row)
+        yield from together.values()
 
 
 def candidate_pairs(signatures: UInt32[np.ndarray, "N K"], b: int, r: int) -> set[tuple[int, int]]:

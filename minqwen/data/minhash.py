@@ -58,7 +58,7 @@ def hash_shingles(shingles: Collection[str]) -> UInt32[np.ndarray, " N"]:
         encoded = [*map(str.encode, shingles)]
     except UnicodeEncodeError:
         encoded = [each.encode("utf-8", "surrogatepass") for each in shingles]
-    return np.array([*map(xxhash.xxh32_intdigest, encoded)], np.uint32)
+    return _xxh32(encoded)
 
 
 def hash_text(text: str, n: int, unit: str = "mixed") -> UInt32[np.ndarray, " N"]:
@@ -72,8 +72,7 @@ def hash_text(text: str, n: int, unit: str = "mixed") -> UInt32[np.ndarray, " N"
         return np.empty(0, np.uint32)
     blanks = np.flatnonzero(np.frombuffer(joined, np.uint8) == ord(" "))
     starts, ends = [0, *(blanks + 1).tolist()], [*blanks.tolist(), len(joined)]
-    digest, ends = xxhash.xxh32_intdigest, ends[n - 1 :] or ends[-1:]
-    return np.array([digest(joined[start:end]) for start, end in zip(starts, ends)], np.uint32)
+    return _xxh32([joined[start:end] for start, end in zip(starts, ends[n - 1 :] or ends[-1:])])
 
 
 def random_permutations(num_perm: int = 128, seed: int = 1, scheme: str = "affine32") -> Permutations:
@@ -138,6 +137,11 @@ def estimate_jaccard(a: UInt32[np.ndarray, "*n K"], b: UInt32[np.ndarray, "*n K"
 def _check_length(n: int) -> None:
     if n < 1:
         raise ValueError(f"n={n} is no length of a shingle; 5 words are usual, and 1 or more are possible")
+
+
+def _xxh32(encoded: list[bytes]) -> UInt32[np.ndarray, " N"]:
+    # One buffer of digests is read in half the time that an array of Python's ints takes.
+    return np.frombuffer(b"".join(map(xxhash.xxh32_digest, encoded)), ">u4").astype(np.uint32)
 
 
 def _permute(
