@@ -153,5 +153,24 @@ For example, `{(7, 8): 3, (9, 7, 8): 2}` gives `{(7, 8): 5, (9, 7): 2}`.
             "the count is multiplied by the length of the word; a pair counts once for each place and each time.",
             ("+= times", "+= times * len(ids)"),
         ),
+        "across_words": _wrong(
+            "the last id of a word and the first of the next are counted as a pair; a pair lies inside a word.",
+            ("in words.items()", "in [([i for word in words for i in word * words[word]], 1)]"),
+        ),
+        "any_two": _wrong(
+            "any two ids of a word are paired; a pair is two neighbours.",
+            ("pairwise(ids)", "((a, b) for i, a in enumerate(ids) for b in ids[i + 1 :])"),
+        ),
+        "equal_left_out": _wrong(
+            "two equal neighbours are left out; they are a pair like any other.",
+            ("pairwise(ids)", "[pair for pair in pairwise(ids) if pair[0] != pair[1]]"),
+        ),
+        "sorted": _wrong(
+            "the ids of each word are sorted first; keep their order.", ("pairwise(ids)", "pairwise(sorted(ids))")
+        ),
+        "zeros": _wrong(
+            "pairs that never occur are in the result, with a count of 0; leave them out.",
+            ("return counts", "return Counter({(a, b): counts[a, b] for word in words for a in word for b in word})"),
+        ),
     },
 )

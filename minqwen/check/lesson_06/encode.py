@@ -93,6 +93,7 @@ def _words(rng: torch.Generator) -> list[Case]:
         _case(rng, f"{a}{b} {c}", f"{b} ", f"{a}{b}", note="two words; "),
         _case(rng, digits, digits, note="digits are words of their own; "),
         _case(rng, f"{a} {b}", f" {b}", note="a blank belongs to the word after it; "),
+        _case(rng, f"{a} {b} {a} {a}", note="a word comes again; "),
     ]
 
 
@@ -179,10 +180,7 @@ bc is joined first, and after that a has no partner.
         ),
         "bytes_for_ranks": _wrong(
             "a byte's own number is taken for its id; look it up in ranks, where the bytes stand in any order.",
-            (
-                "[ranks[token] for token in tokens]",
-                "[token[0] if len(token) == 1 else ranks[token] for token in tokens]",
-            ),
+            ("[ranks[token] for token", "[token[0] if len(token) == 1 else ranks[token] for token"),
         ),
         "characters": _wrong(
             "words begin as characters; they begin as single bytes, all of which are in ranks.",
@@ -192,8 +190,10 @@ bc is joined first, and after that a has no partner.
             "the text is cut at its blanks only; split_words also sets digits and signs apart, and keeps the blanks.",
             ("pretokenize.split_words(text)", "text.split()"),
         ),
-        "blanks_lost": _wrong(
-            "the blanks are lost; they are part of the words.", ("in word.encode", "in word.strip().encode")
+        "blanks_lost": _wrong("the blanks are lost; words have them.", ("in word.encode", "in word.strip().encode")),
+        "each_word_once": _wrong(
+            "a word that comes again is left out.",
+            ("in pretokenize.split_words(text)", "in dict.fromkeys(pretokenize.split_words(text))"),
         ),
     },
 )

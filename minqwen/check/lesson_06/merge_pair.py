@@ -177,5 +177,22 @@ For example, `merge_pair([1, 2, 3, 1, 2], (1, 2), 9)` gives `[9, 3, 9]`, and `me
                 'return [*map(int, f"{ids}"[1:-1].replace(f"{pair}"[1:-1], str(new_id)).split(", "))] if ids else []',
             ),
         ),
+        "overlaps": _wrong(
+            "where pairs overlap, an id is used in two merges; once it is merged it is used up.",
+            ("i += 2", "i += 1 + ((ids[i + 1], *ids[i + 2 : i + 3]) != pair)"),
+        ),
+        "either_id": _wrong(
+            "each id of the pair becomes the new one by itself; only the two together do.",
+            ("i + 1 < len(ids) and (ids[i], ids[i + 1]) == pair", "ids[i] in pair"),
+            ("i += 2", "i += 1"),
+        ),
+        "taken_out": _wrong(
+            "the pair is taken out, and nothing is put in its place.", ("merged.append(new_id)", "pass")
+        ),
+        "by_twos": _wrong(
+            "after an id that stays the loop goes on by two, and misses pairs that begin between; go on by one.",
+            ("merged.append(ids[i])", "merged.extend(ids[i : i + 2])"),
+            ("i += 1", "i += 2"),
+        ),
     },
 )

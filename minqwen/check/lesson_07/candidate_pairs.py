@@ -62,6 +62,7 @@ def _whole_bands(rng: torch.Generator) -> list[Case]:
         _case([[v, w, x, y], [z, w, x, z]], 2, 2, "two entries agree, but of two bands"),
         _case([[v, w, x, y], [w, v, y, x]], 2, 2, "the same entries in another order"),
         _case([[v, w + 1, x, y], [v + 1, w, y, x]], 2, 2, "other entries, the same sums"),
+        _case([[v, 10 * w + 1, x, y], [10 * v + w // 100, 10 * (w % 100) + 1, y, x]], 2, 2, "the same digits in a row"),
     ]
 
 
@@ -96,7 +97,7 @@ def _values(rng: torch.Generator) -> list[Case]:
     return [_case(drawn, b, r) for b, r in ((4, 3), (6, 2), (3, 4))]
 
 
-_KEY = "tuple(entries)"
+_KEY, _PAIRS = "tuple(entries)", "combinations(rows, 2)"
 _wrong = partial(parts.mistake, _solution)
 
 EXERCISE = exercise.Implement(
@@ -150,10 +151,7 @@ Put rows into buckets, band by band: those with equal entries into the same one.
             ("    pairs = set()\n", "    pairs, together = set(), {}\n"),
             ("        together = {}\n", ""),
         ),
-        "first_entry": _wrong(
-            "one entry of a band decides; all r must agree.",
-            (_KEY, "tuple(entries[:1])"),
-        ),
+        "first_entry": _wrong("one entry of a band decides; all r must agree.", (_KEY, "tuple(entries[:1])")),
         "sorted": _wrong(
             "the entries of a band are sorted; they must agree at the same places.", (_KEY, "tuple(sorted(entries))")
         ),
@@ -163,16 +161,13 @@ Put rows into buckets, band by band: those with equal entries into the same one.
             ("band * r : (band + 1) * r", "band : band + r"),
         ),
         "neighbours": _wrong(
-            "in a bucket only neighbours are paired; every two rows are a pair.",
-            ("combinations(rows, 2)", "zip(rows, rows[1:])"),
+            "in a bucket only neighbours are paired; every two rows are a pair.", (_PAIRS, "zip(rows, rows[1:])")
         ),
         "with_the_first": _wrong(
             "in a bucket each row is paired with the first only; every two rows are a pair.",
-            ("combinations(rows, 2)", "((rows[0], row) for row in rows[1:])"),
+            (_PAIRS, "((rows[0], row) for row in rows[1:])"),
         ),
-        "turned": _wrong(
-            "the pairs are (j, i); the smaller comes first.", ("combinations(rows, 2)", "combinations(rows[::-1], 2)")
-        ),
+        "turned": _wrong("the pairs are (j, i); the smaller comes first.", (_PAIRS, "combinations(rows[::-1], 2)")),
         "every_band": _wrong(
             "a pair must agree on every band; one is enough.",
             ("range(b)", "range(1)"),
@@ -181,6 +176,24 @@ Put rows into buckets, band by band: those with equal entries into the same one.
         "all_columns": _wrong(
             "the last band goes on to the end of the signature; it has r entries like the others.",
             ("band * r : (band + 1) * r", "band * r : (band + 1) * r if band + 1 < b else None"),
+        ),
+        "digits": _wrong(
+            "the digits of a band are glued together, so 1, 23 and 12, 3 are the same; a tuple keeps them apart.",
+            (_KEY, '"".join(map(str, entries))'),
+        ),
+        "both_orders": _wrong(
+            "each pair is there twice, in both orders.", (_PAIRS, "((i, j) for i in rows for j in rows if i != j)")
+        ),
+        "with_itself": _wrong(
+            "a row is paired with itself.", (_PAIRS, "((i, j) for i in rows for j in rows if i <= j)")
+        ),
+        "exchanged": _wrong(
+            "b and r are exchanged: there are b bands.",
+            ("range(b)", "range(r)"),
+            ("band * r : (band + 1) * r", "band * b : (band + 1) * b"),
+        ),
+        "rest": _wrong(
+            "the columns after the last band count as one more.", ("range(b)", "range(-(-signatures.shape[1] // r))")
         ),
     },
 )

@@ -38,12 +38,14 @@ def _areas(threshold: float, num_perm: int, fp_weight: float) -> list[tuple[floa
     return sorted(found)
 
 
-def _drawn(rng: torch.Generator, sizes: tuple[int, ...], weights: tuple[float, ...], low: float = 0.3) -> list[Case]:
+def _drawn(
+    rng: torch.Generator, sizes: tuple[int, ...], weights: tuple[float, ...], low: float = 0.3, high: float = 0.9
+) -> list[Case]:
     """For each size a threshold at which the second best is clearly worse, so that any fine sum finds the same."""
     cases = []
     while len(cases) < len(sizes):
         num_perm, weight = sizes[len(cases)], weights[len(cases) % len(weights)]
-        threshold = round(low + (0.9 - low) * torch.rand(1, generator=rng).item(), 2)
+        threshold = round(low + (high - low) * torch.rand(1, generator=rng).item(), 2)
         (best, b, r), (second, _, _) = _areas(threshold, num_perm, weight)[:2]
         if second > 1.03 * best:
             args = {"threshold": threshold, "num_perm": num_perm, "fp_weight": weight}
@@ -95,6 +97,9 @@ Try every pair. A sum over some hundred points of s is accurate enough for the a
         Test("more entries", lambda rng: _drawn(rng, (16, 20), (0.5,))),
         Test("a high threshold, with little room above it", lambda rng: _drawn(rng, (9, 14, 24), (0.5,), low=0.8)),
         Test(
+            "a low threshold, where bands of one entry are best", lambda rng: _drawn(rng, (8, 12), (0.5,), 0.05, 0.15)
+        ),
+        Test(
             "a weight on false candidates, or on missed pairs", lambda rng: _drawn(rng, (13, 13, 18), (0.9, 0.1, 0.25))
         ),
     ),
@@ -104,7 +109,8 @@ Try every pair. A sum over some hundred points of s is accurate enough for the a
             ("return best", "return best[::-1]"),
         ),
         "only_false": _wrong(
-            "only false candidates are counted, so one band of all entries seems best; missed pairs count too.",
+            "only false candidates are counted, so one band of all entries seems best; above the threshold it is 1 - P "
+            "that is wrong, the missed pairs.",
             (_AREA, "fp_weight * false"),
         ),
         "only_missed": _wrong(
@@ -145,6 +151,19 @@ Try every pair. A sum over some hundred points of s is accurate enough for the a
             "this takes the pair whose (1/b)^(1/r) is nearest to the threshold; that is where the curve rises, "
             "but not how steeply.",
             (_AREA, "abs((1 / b) ** (1 / r) - threshold)"),
+        ),
+        "half_at_the_threshold": _wrong(
+            "this takes the curve that is at one half at the threshold; that is where it rises, but not how steeply.",
+            (_AREA, "abs((1 - threshold**r) ** b - 0.5)"),
+        ),
+        "no_limit": _wrong("b · r is more than num_perm.", ("num_perm // b + 1", "num_perm + 1")),
+        "never_equal": _wrong("b · r stays below num_perm; it may be equal.", ("num_perm // b", "(num_perm - 1) // b")),
+        "long_bands": _wrong(
+            "bands of one entry are left out; r begins at 1.", ("range(1, num_perm // b", "range(2, num_perm // b")
+        ),
+        "larger_side": _wrong(
+            "only the larger area is made small; make their sum small.",
+            (_AREA, "max(fp_weight * false, (1 - fp_weight) * missed)"),
         ),
     },
 )

@@ -67,6 +67,14 @@ def _overlaps(rng: torch.Generator) -> list[Case]:
     return [_case([a] * 4 + [b], 2, "repeats that overlap"), _case([a, b, a, b, a, b], 3)]
 
 
+def _other_words(rng: torch.Generator) -> list[Case]:
+    a, b, c, d = _words(rng, 4)
+    return [
+        _case([a + b, c, d, a, b + c], 2, "the same letters, in other words"),
+        _case([a, b, c, b, a], 2, "the same words in another order"),
+    ]
+
+
 def _empty(rng: torch.Generator) -> list[Case]:
     [a] = _words(rng, 1)
     return [_case([], 2, "a page without a word"), _case([a], 2)]
@@ -118,6 +126,7 @@ For example, n = 2 and the words `["ab", "c", "ddd", "ab", "c"]`: the run `ab c`
         Test("a run that comes again counts once, by its characters", _later),
         Test("the first time is new, every later time counts", _three),
         Test("what stands in two repeated runs counts once", _overlaps),
+        Test("a run is its words in their order", _other_words),
         Test("a page without words has a share of 0", _empty),
         Test("agrees with a slow search", _values),
     ),
@@ -159,6 +168,32 @@ For example, n = 2 and the words `["ab", "c", "ddd", "ab", "c"]`: the run `ab c`
         "no_overlap": _wrong(
             "after a run the search jumps over its n words, so runs that begin between are missed.",
             ("range(len(words) - n + 1)", "range(0, len(words) - n + 1, n)"),
+        ),
+        "glued": _wrong(
+            "the words of a run are glued together, so ab c and a bc are the same; a tuple keeps them apart.",
+            ("tuple(words[i : i + n])", '"".join(words[i : i + n])'),
+        ),
+        "sorted": _wrong(
+            "the words of a run are sorted; their order counts.",
+            ("tuple(words", "tuple(sorted(words"),
+            ("+ n])\n        if", "+ n]))\n        if"),
+        ),
+        "share_of_runs": _wrong(
+            "this is the share of the runs that repeat one; the rule counts characters.",
+            (
+                "sum(len(word) for word, repeats in zip(words, again) if repeats)",
+                "max(0, len(words) - n + 1) - len(seen)",
+            ),
+            ("sum(len(word) for word in words)", "(len(words) - n + 1)"),
+        ),
+        "blanks_below": _wrong(
+            "the whole is counted with its blanks; count the characters of the words on both sides.",
+            ("sum(len(word) for word in words)", 'len(" ".join(words))'),
+        ),
+        "longer_runs": _wrong("these are runs of n + 1 words.", ("    again = ", "    n += 1\n    again = ")),
+        "jump": _wrong(
+            "after a repeat the search jumps over its n words, so what overlaps it is missed.",
+            ("if run in seen:", "if any(again[i : i + n]):\n            continue\n        if run in seen:"),
         ),
     },
 )

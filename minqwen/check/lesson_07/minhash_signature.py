@@ -129,7 +129,8 @@ signature is (2, 11).
             ),
         ),
         "smallest_hash_moved": _wrong(
-            "the smallest hash is taken first and then permuted; permute all of them, then take the smallest.",
+            "the smallest hash decides: it alone is permuted, or the modulo comes after the minimum, as 64 bits do not "
+            "overflow; permute all of them in uint32, then take the smallest.",
             (
                 "hashes = minhash.mix(minhash.hash_shingles(shingles))",
                 "hashes = minhash.mix(minhash.hash_shingles(shingles)).min(keepdims=True)",
@@ -146,6 +147,21 @@ signature is (2, 11).
         "added_first": _wrong(
             "b is added before the product, a (x + b); it is a x + b.",
             (_PERMUTED, "permutations.a[:, None] * (hashes + permutations.b[:, None])"),
+        ),
+        "shifted_last": _wrong(
+            "b is added to the minimum; the sum goes round at 2³², so add it before you take the smallest.",
+            (" + permutations.b[:, None]", ""),
+            ("permuted.min(axis=1)", "permuted.min(axis=1) + permutations.b"),
+        ),
+        "mixed_last": _wrong(
+            "the permuted numbers are mixed; mix the hashes, then permute them.",
+            ("minhash.mix(minhash.hash_shingles(shingles))", "minhash.hash_shingles(shingles)"),
+            ("permuted.min", "minhash.mix(permuted.ravel()).reshape(permuted.shape).min"),
+        ),
+        "rounded": _wrong(
+            "products beyond 2⁵³ are rounded, as floats are; stay with uint32.",
+            (_PERMUTED, f"({_PERMUTED.replace('hashes', 'hashes.astype(float)')}) % 2**32"),
+            ("permuted.min(axis=1)", "permuted.min(axis=1).astype(np.uint32)"),
         ),
     },
 )

@@ -62,7 +62,12 @@ def _units(rng: torch.Generator) -> list[Case]:
 
 def _short(rng: torch.Generator) -> list[Case]:
     words = _words(rng, 3)
-    return [_case(" ".join(words), 5, note="fewer tokens than n"), _case(" ".join(words), 3, note="exactly n")]
+    return [
+        _case(" ".join(words), 5, note="fewer tokens than n"),
+        _case(" ".join(words), 3, note="exactly n"),
+        _case(_hanzi(rng, 3), 5, note="fewer characters than n, joined by blanks"),
+        _case(f" {words[0]}  {words[1]}\n", 4, note="whatever blanks stand between its tokens"),
+    ]
 
 
 def _empty(rng: torch.Generator) -> list[Case]:
@@ -152,6 +157,31 @@ For example, with n = 3, "to be or not" gives {"to be or", "be or not"}, and "to
         "characters": _wrong(
             "the runs are of n characters of the text; they should be of n tokens.",
             ('" ".join(parts[i : i + n])', "text[i : i + n]"),
+        ),
+        "too_short": _wrong("each run has n - 1 tokens.", ("i + n]", "i + n - 1]")),
+        "up_to_n": _wrong(
+            "shorter runs are in the result as well; all should have n tokens.",
+            ("for i in range(runs)", "for n in range(1, n + 1) for i in range(max(1, len(parts) - n + 1))"),
+        ),
+        "short_in_pieces": _wrong(
+            "each token of a short text is a shingle; all of it should be one.",
+            ("    runs = ", "    if len(parts) < n:\n        return set(parts)\n    runs = "),
+        ),
+        "short_as_given": _wrong(
+            "a short text comes back as it was given; it should be its tokens, joined by blanks, like every run.",
+            ("    runs = ", "    if len(parts) < n:\n        return {text}\n    runs = "),
+        ),
+        "filled_up": _wrong(
+            "a short text is filled up with empty tokens; it is one shingle as it is.",
+            ("    runs = ", '    parts += [""] * (n - len(parts))\n    runs = '),
+        ),
+        "whole_too": _wrong(
+            "the whole text is a shingle as well; only a text shorter than n is one.",
+            ("for i in range(runs)}", 'for i in range(runs)} | {" ".join(parts)}'),
+        ),
+        "tokens_once": _wrong(
+            "tokens that come again are left out before runs are made; each run is there once, not each token.",
+            ("parts = minhash.tokens(text, unit)", "parts = list(dict.fromkeys(minhash.tokens(text, unit)))"),
         ),
     },
 )
