@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 LOOKED_AT = 4096  # a declaration stands within so many bytes
-CHARSET = re.compile(rb"""charset\s*=\s*["']?\s*([A-Za-z0-9_.:-]+)""", re.IGNORECASE)
+CHARSET = re.compile(rb"""charset\s*+=\s*+["']?\s*+([A-Za-z0-9_.:-]+)""", re.IGNORECASE)
 OF_PAGES = re.compile(r"iso8859|cp\d|koi8|mac_|gb|big5|euc_|shift_jis|tis_620|ascii")  # not utf-7, rot13 or idna
 EAST_ASIAN = re.compile(r"big5|euc_|shift_jis|cp9[345]\d")  # two bytes a character, as in GB18030
 RUN = re.compile(rb"[\x80-\xff]+")

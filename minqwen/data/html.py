@@ -21,7 +21,7 @@ FLAT = re.compile(
     "|optgroup|colgroup|html|head|body|rp|rt",
     re.IGNORECASE,
 )
-TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)[^<>]*?(/?)>")
+TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*+)[^<>]*?(/?)>")  # *+: a name of a megabyte is read once, not n² times
 REASONS = {
     "empty": "no bytes, or nothing but spaces",
     "too_large": f"more than {MAX_BYTES:,} bytes, as it comes or unpacked",

@@ -11,7 +11,8 @@ from collections.abc import Collection, Sequence
 HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 PARTS = {"en": re.compile(r"\S+"), "zh": re.compile(rf"[{HAN}]|[^\s{HAN}]+")}
 LETTER_OR_DIGIT, LETTER = re.compile(r"[^\W_]"), re.compile(r"[^\W\d_]")
-SENTENCE_END = re.compile(r"[.!?…]+[\"'”’)]*(?=\s|$)|[。！？…]+")
+# The look back and the + behind: a row of a million signs is read once, not from each of them.
+SENTENCE_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)]*+(?=\s|$)|[。！？…]+")
 ELLIPSES = ("...", "…")
 BULLETS = tuple("•●○■□▪‣◦·-*–")
 ENDS = tuple(".!?\"'”’。！？；」』…")  # the last marks of a line; Chinese couplets also end in ；

@@ -80,6 +80,7 @@ def _read(pages: Iterable, place: Folder, progress: bool) -> list[str]:
     digests: list[str] = []
     with tqdm(pages, desc="read", unit="page", disable=not progress, leave=False) as bar:
         for batch in _batches(bar, place.shard_size):
+            _check(batch, len(digests) * place.shard_size)
             made_of = stages.digest(part for page in batch for part in (page.url, page.html, page.content_type))
             path, start = place.shard("read", len(digests)), len(digests) * place.shard_size
             if not place.check(path, made_of):
@@ -89,6 +90,18 @@ def _read(pages: Iterable, place: Folder, progress: bool) -> list[str]:
     if left_over.exists():
         place.check(left_over, "no page is left for it")
     return digests
+
+
+def _check(batch: list, start: int) -> None:
+    """A page that somebody decoded, or whose header is missing, ends the run before anything is written of it."""
+    for i, page in enumerate(batch):
+        kinds = [type(part) for part in page]
+        if kinds != [str, bytes, str]:
+            found = ", ".join(kind.__name__ for kind in kinds)
+            raise ValueError(
+                f"page {start + i} has parts of type {found}; give its URL as str, "
+                'its HTML as the bytes that came, and its content type as str, "" where there is none'
+            )
 
 
 def _records(batch: list[html.Page], start: int, made_of: str, settings: stages.Settings) -> Iterator[store.Record]:

@@ -3,6 +3,7 @@
 import gzip
 import html as entities
 import re
+import time
 import tracemalloc
 
 import pytest
@@ -143,6 +144,14 @@ def test_few_nuls_and_bad_bytes_are_damage_and_not_the_end():
     raw = page().encode()
     text = html.extract(raw[:90] + b"\0" + raw[90:99] + b"\xff\xc0" + raw[99:]).text
     assert all(sentence in text for sentence in SENTENCES[1:])
+
+
+@pytest.mark.parametrize("start", ["<", "</", "<p ", "<p a='", "<p>", "&", "<!--"])
+def test_a_tag_that_never_ends_is_read_once(start):
+    """A name of n letters could end at n places, and each was tried: two hours for a megabyte."""
+    began = time.process_time()
+    assert html.danger(start + 200_000 * "a") is None
+    assert time.process_time() - began < 2
 
 
 def test_one_endless_word_is_read():

@@ -1,5 +1,7 @@
 """What the rules count. Oracle: numbers counted by hand, on texts short enough to do so."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,29 @@ def test_words_are_counted_as_a_reader_of_each_language_would():
 def test_the_split_that_makes_a_line_of_chinese_one_word_is_not_used():
     couplet = "春眠不觉晓，处处闻啼鸟。"
     assert len(couplet.split()) == 1 and len(measures.words(couplet, "zh")) == 10
+
+
+@pytest.mark.parametrize("signs", ["!", "…", "。", ".…", "!)", "。…."])
+def test_a_row_of_signs_is_read_once(signs):
+    """It was read again from each of them on: three hours for a megabyte."""
+    began = time.process_time()
+    assert measures.sentence_count(f"One. {signs * 100_000}a") <= 100_001
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("Who? I!", 2),
+        ("“No...” “Yes.”", 2),
+        ("3.14 and a.b", 0),
+        ("What?!... So.", 2),
+        ("好。好！！好…", 3),
+        ("他走了….", 1),
+    ],
+)
+def test_a_sentence_ends_once(text, sentences):
+    assert measures.sentence_count(text) == sentences
 
 
 def test_blank_lines_are_no_lines():

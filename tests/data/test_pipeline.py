@@ -248,6 +248,14 @@ def test_no_pages_make_an_empty_corpus(tmp_path):
         pipeline.run([], tmp_path, CHEAP, shard_size=0)
 
 
+@pytest.mark.parametrize("wrong", [("u", "text", ""), ("u", b"", None), (None, b"", ""), ("u", b"")])
+def test_a_page_of_other_parts_is_told_what_a_page_is(tmp_path, wrong):
+    page = crawl.Page(*wrong) if len(wrong) == 3 else wrong
+    with pytest.raises(ValueError, match=r'page 60 has parts of type .*, "" where there is none'):
+        pipeline.run([*small_pages(), page], tmp_path, CHEAP, shard_size=60, progress=False)
+    assert pipeline.run(small_pages(), tmp_path, CHEAP, shard_size=60, progress=False).left["crawled"] == 60
+
+
 def test_progress_is_shown_and_cleared(tmp_path, capsys):
     pipeline.run(small_pages(), tmp_path, CHEAP, shard_size=7)
     bars = capsys.readouterr().err
