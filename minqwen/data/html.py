@@ -14,6 +14,7 @@ from minqwen.data import encoding
 MAX_BYTES = 1_000_000  # of a page, unpacked
 MAX_DEPTH = 256  # nested tags; libxml2's own limit
 MAX_TAGS = 20_000
+MAX_ATTRIBUTES = 5_000  # of a tag: libxml2 compares each with all before it
 GZIP = b"\x1f\x8b"
 # Tags that HTML closes by itself, and those that hold nothing: they do not nest.
 FLAT = re.compile(
@@ -22,6 +23,7 @@ FLAT = re.compile(
     re.IGNORECASE,
 )
 TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*+)[^<>]*?(/?)>")  # *+: a name of a megabyte is read once, not n² times
+OPENING = re.compile(r"<[a-zA-Z]([^<>]*)")
 REASONS = {
     "empty": "no bytes, or nothing but spaces",
     "too_large": f"more than {MAX_BYTES:,} bytes, as it comes or unpacked",
@@ -30,6 +32,7 @@ REASONS = {
     "entities": "declares entities of its own, which may grow without end",
     "too_deep": f"more than {MAX_DEPTH} tags inside one another",
     "too_many_tags": f"more than {MAX_TAGS:,} tags",
+    "too_many_attributes": f"more than {MAX_ATTRIBUTES:,} words inside one tag",
     "no_text": "nothing that reads as a text was found",
     "extractor_failed": "the extractor raised an error",
 }
@@ -95,7 +98,10 @@ def danger(page: str) -> str | None:
         depth = max(depth - 1, 0) if closes else depth + 1
         if depth > MAX_DEPTH:
             return "too_deep"
-    return "too_many_tags" if count > MAX_TAGS else None
+    if count > MAX_TAGS:
+        return "too_many_tags"
+    crowded = any(len(inside.split()) > MAX_ATTRIBUTES for inside in OPENING.findall(page))
+    return "too_many_attributes" if crowded else None
 
 
 def _main_text(page: str) -> Extracted:

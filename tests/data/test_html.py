@@ -120,6 +120,10 @@ HOSTILE = {
     "NUL bytes": ("\0".join(page()).encode(), "binary"),
     "an image": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9, "binary"),
     "50,000 tags": (b"<p>a</p>" * 50_000, "too_many_tags"),
+    "100,000 attributes": (
+        b"<p " + b" ".join(b"a%d" % i for i in range(100_000)) + b">" + page().encode(),
+        "too_many_attributes",
+    ),
     "no text": (b"<html><body><img src=x></body></html>", "no_text"),
     "only a menu": (f"<html><body>{MENU}</body></html>".encode(), "no_text"),
 }
