@@ -150,7 +150,11 @@ def _check_model_beside(folder: Path, vocab_size: int) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Aside, then rename: an interrupted save leaves the old file."""
+    """Aside, then rename: an interrupted save leaves the old file, and a full disk gets its room back."""
     aside = path.with_name(path.name + ".part")
-    aside.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(aside, path)
+    try:
+        aside.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(aside, path)
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise

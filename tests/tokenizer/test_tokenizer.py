@@ -1,5 +1,6 @@
 """Text to ids and back. Oracles: HF `tokenizers` with the same merges, Python's own decoder, and NFC itself."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -204,6 +205,20 @@ def test_an_interrupted_save_leaves_the_old_files(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         SHIPPED.save_pretrained(tmp_path)
     assert Tokenizer.from_pretrained(tmp_path).ranks == A_RUN.ranks
+
+
+def test_a_full_disk_leaves_the_old_files_and_gets_its_room_back(tmp_path, monkeypatch):
+    A_RUN.save_pretrained(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def half(path, text, **settings):
+        path.write_bytes(text.encode()[: len(text) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OSError, match="No space left on device"):
+        SHIPPED.save_pretrained(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("rows", [SHIPPED.vocab_size, SHIPPED.vocab_size + 128], ids=["as many rows", "padded"])
