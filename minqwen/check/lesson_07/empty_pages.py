@@ -47,7 +47,10 @@ def _empty(rng: torch.Generator) -> list[Case]:
 
 def _full(rng: torch.Generator) -> list[Case]:
     a, b, c = _words(rng, 3)
-    return [_case([f"{a} {b}", c, f"{a} {b}"], "pages 0 and 2 are equal")]
+    return [
+        _case([f"{a} {b}", c, f"{a} {b}"], "pages 0 and 2 are equal"),
+        _case([f"{a} {b}", f"{a}  {b} "], "equal but for blanks"),
+    ]
 
 
 def _both(rng: torch.Generator) -> list[Case]:
@@ -137,6 +140,10 @@ Write `fixed(pages)`, and set `cause` to the letter of the cause:
         "only_empty": _wrong(
             "now only the empty pages are found, and they are what should not be.",
             (_SAME, f"{_SAME} == 2**32 - 1"),
+        ),
+        "texts": _wrong(
+            "now the texts are compared, blanks and all; what counts is the smallest hash of their shingles.",
+            (_SAME, "if pages[i] == pages[j] and pages[i].split()"),
         ),
     },
 )

@@ -61,7 +61,11 @@ def _only_english(rng: torch.Generator) -> list[Case]:
 
 def _both(rng: torch.Generator) -> list[Case]:
     a, b = _chinese(rng, _size(rng, 3)), _english(rng, _size(rng, 3))
-    return [_case(f"{a} {b}", "both languages"), _case(f"{b} {a} 42, {a}")]
+    return [
+        _case(f"{a} {b}", "both languages"),
+        _case(f"{b} {a} 42, {a}"),
+        _case(f"{a}GPT{a}", "no blanks between them"),
+    ]
 
 
 def _nothing(rng: torch.Generator) -> list[Case]:
@@ -153,6 +157,10 @@ Set `cause` to the letter of the cause:
         "bytes": _wrong(
             "now the bytes of what stands between blanks count, three for a Chinese character; count words.",
             ('sum(re.search(r"\\w", word) is not None for word in words)', "sum(len(word.encode()) for word in words)"),
+        ),
+        "joined_to_the_next": _wrong(
+            "now a word and the Chinese character just after it count as one; between Chinese characters it is a word.",
+            ("text.split()", 're.sub(r"([\\u4e00-\\u9fff])", r"\\1 ", text).split()'),
         ),
     },
 )

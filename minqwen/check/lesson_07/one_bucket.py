@@ -53,7 +53,17 @@ def _stranger(rng: torch.Generator) -> list[Case]:
 
 
 def _chain(rng: torch.Generator) -> list[Case]:
-    return [_case(rng, 3, [[0, 1], [1, 2]], {(0, 1), (1, 2)}, "0 is like 1, and 1 like 2: one cluster")]
+    return [
+        _case(rng, 3, [[0, 1], [1, 2]], {(0, 1), (1, 2)}, "0 is like 1, and 1 like 2: one cluster"),
+        _case(rng, 3, [[1, 2], [0, 1]], {(0, 1), (1, 2)}, "the same, met in the other order"),
+    ]
+
+
+def _edge(rng: torch.Generator) -> list[Case]:
+    at = (50 + int(torch.randint(0, 40, (1,), generator=rng))) / 100
+    similarity = {(0, 1): 0.3, (0, 2): at - 0.01, (1, 2): at}
+    args = {"n": 3, "buckets": [[0, 1, 2]], "similarity": similarity, "threshold": at}
+    return [Case(args, _walked(**args), "1 and 2 are exactly at the threshold")]
 
 
 def _no_pair(rng: torch.Generator) -> list[Case]:
@@ -133,6 +143,7 @@ Write `fixed(n, buckets, similarity, threshold)`, and set `cause` to the letter 
         Test("two pairs of one bucket stay two clusters", _two),
         Test("a stranger in a bucket stays alone", _stranger),
         Test("a chain of pairs is one cluster", _chain),
+        Test("a pair at the threshold is joined", _edge),
         Test("where none is like another, all stay alone", _no_pair),
         Test("only pages that met are joined", _not_met),
         Test("agrees with walking from page to page", _values),
@@ -167,6 +178,12 @@ Write `fixed(n, buckets, similarity, threshold)`, and set `cause` to the letter 
         "first_pair_only": _wrong(
             "now of each bucket only the first pair is joined; all that are alike should be.",
             (_JOINED, "verified[:1]"),
+        ),
+        "above": _wrong(
+            "now a pair at the threshold itself is not joined; it reaches it.",
+            (">= threshold", "> threshold"),
+            ("        if verified:\n", ""),
+            (f"    pairs += {_JOINED}", "pairs += verified"),
         ),
     },
 )
