@@ -63,13 +63,13 @@ def _is_finite(tensor: Tensor) -> bool:
 
 
 def _read_file(path: Path) -> dict[str, Tensor]:
+    pickles = [path] if path.suffix in PICKLES else [p for p in path.parent.glob("*") if p.suffix in PICKLES]
+    if pickles and (path in pickles or not path.is_file()):
+        raise ValueError(
+            f"{min(pickles).name} is a pickle, and loading a pickle can run any code; "
+            "convert it to model.safetensors where you trust its origin"
+        )
     if not path.is_file():
-        pickles = sorted(p.name for p in path.parent.glob("*") if p.suffix in PICKLES)
-        if pickles:
-            raise ValueError(
-                f"{pickles[0]} is a pickle, and loading a pickle can run any code; "
-                "convert it to model.safetensors where you trust its origin"
-            )
         raise FileNotFoundError(_absent(path))
     try:
         return load_file(path)
@@ -86,6 +86,9 @@ def _absent(path: Path) -> str:
     unfinished = sorted(p.name for place in places for p in place.glob("*") if p.suffix in UNFINISHED)
     if unfinished:
         return f"{path} does not exist, but {unfinished[0]} does: it stopped half way; run the same download again"
+    shards = sorted(p.name for p in folder.glob("model-*-of-*.safetensors"))
+    if shards and not (folder / INDEX).is_file():
+        return f"{folder} holds {shards[0]}, one shard of several, without their {INDEX}; download that file as well"
     return f"{path} does not exist; a model folder holds config.json and model.safetensors"
 
 
@@ -95,8 +98,8 @@ def _read_shards(folder: Path) -> dict[str, Tensor]:
         raise ValueError(f"{folder / INDEX} has no weight_map from tensors to files; copy the file of the model again")
     weights: dict[str, Tensor] = {}
     for shard in sorted(set(promised.values())):
-        if Path(shard).name != shard:
-            raise ValueError(f"{INDEX} names {shard}, which is not in {folder}; copy the file of the model again")
+        if not shard or Path(shard).name != shard:
+            raise ValueError(f"{INDEX} names {shard!r}, which is not in {folder}; copy the file of the model again")
         if not (folder / shard).is_file():
             raise FileNotFoundError(f"{INDEX} names {shard}: {_absent(folder / shard)}; download that shard as well")
         tensors = _read_file(folder / shard)

@@ -53,6 +53,11 @@ def config_from_hub(config: dict[str, Any]) -> dict[str, Any]:
     kind = config.get("model_type")
     if kind not in KNOWN:
         raise ValueError(f"model_type={kind!r} is not known; the model types that load are: {', '.join(KNOWN)}")
+    for name in ("rope_parameters", "rope_scaling"):
+        if not isinstance(config.get(name) or {}, dict):
+            raise ValueError(
+                f"{name}={config[name]!r} in config.json must be an object or null; copy the file of the model again"
+            )
     # Since version 5, transformers keeps the base under rope_parameters; Llama's old files may leave out defaults.
     defaults = {"rope_theta": 10000.0, "tie_word_embeddings": False, **(config.get("rope_parameters") or {})}
     defaults["num_key_value_heads"] = config.get("num_attention_heads")
@@ -63,6 +68,10 @@ def config_from_hub(config: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"config.json lacks {', '.join(missing)}; copy the complete file of the model")
     _refuse_the_unknown(config)
     fields = {ours: config[hub] for ours, hub in table.items()} | {"qkv_bias": kind != "llama"}
+    if type(fields["rope_base"]) not in (int, float):
+        raise ValueError(
+            f"{table['rope_base']}={fields['rope_base']!r} must be a number; copy the file of the model again"
+        )
     fields["rope_base"] = float(fields["rope_base"])  # config files write 10000
     if kind == "qwen":
         fields["d_ff"] //= 2
@@ -95,6 +104,9 @@ def _refuse_the_unknown(config: dict[str, Any]) -> None:
     changes = [name for name in refused if config.get(name)]
     if scaling.get("rope_type", scaling.get("type", "default")) != "default":
         changes.append("rope_scaling")
+    # A part of the channels that RoPE turns, and layers with a window; a window that no layer uses changes nothing.
+    changes += [name for name in ("partial_rotary_factor", "rotary_pct") if config.get(name, 1) != 1]
+    changes += ["layer_types"] if set(config.get("layer_types", ())) - {"full_attention"} else []
     if config.get("hidden_act", "silu") != "silu":
         changes.append(f"hidden_act={config['hidden_act']}")
     if changes:

@@ -132,9 +132,23 @@ def test_the_first_qwens_flags_switched_off_do_no_harm_elsewhere():
         pytest.param({"use_logn_attn": True}, "use_logn_attn .* take one without", id="the first Qwen's LogN"),
         pytest.param({"use_cache_quantization": True}, "take one without", id="a rounded cache"),
         pytest.param({"head_dim": 20}, "only models whose heads fill the width load", id="narrow heads"),
+        pytest.param({"partial_rotary_factor": 0.5}, "partial_rotary_factor .* take one without", id="half a rotation"),
+        pytest.param({"rope_parameters": {"partial_rotary_factor": 0.5}}, "take one without", id="the same, elsewhere"),
+        pytest.param({"rotary_pct": 0.25}, "rotary_pct .* take one without", id="the first Qwen's word for it"),
+        pytest.param({"layer_types": ["full_attention", "sliding_attention"]}, "layer_types .* take one", id="windows"),
+        pytest.param(
+            {"rope_scaling": "yarn"}, "rope_scaling='yarn' .* an object or null; copy", id="a word for a rope"
+        ),
+        pytest.param({"rope_parameters": 3}, "rope_parameters=3 .* an object or null; copy", id="a number for a rope"),
+        pytest.param({"rope_theta": "x"}, "rope_theta='x' must be a number; copy the file", id="a base of letters"),
         pytest.param({"hidden_size": None}, "lacks hidden_size; copy the complete file", id="a hole"),
     ],
 )
 def test_what_this_model_cannot_do_is_refused_and_not_ignored(change, remedy):
     with pytest.raises(ValueError, match=remedy):
         QwenConfig.from_hub(LLAMA | change)
+
+
+def test_what_changes_nothing_is_no_reason_to_refuse():
+    whole = {"partial_rotary_factor": 1.0, "rotary_pct": 1.0, "layer_types": ["full_attention"], "sliding_window": 128}
+    assert QwenConfig.from_hub(LLAMA | whole) == QwenConfig.from_hub(LLAMA)

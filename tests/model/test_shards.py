@@ -43,6 +43,23 @@ def test_a_missing_shard_is_named(folder):
         Qwen.from_pretrained(folder)
 
 
+def test_shards_without_their_index_name_the_index(folder):
+    (folder / checkpoint.INDEX).unlink()
+    remedy = r"model-00001-of-00002\.safetensors, one shard .* without their model\.safetensors\.index\.json; download"
+    with pytest.raises(FileNotFoundError, match=remedy):
+        Qwen.from_pretrained(folder)
+
+
+def test_an_index_of_pickles_is_refused_as_pickles(folder):
+    index = json.loads((folder / checkpoint.INDEX).read_text())
+    (folder / "pytorch_model.bin").write_bytes(b"not read")
+    for tensor in index["weight_map"]:
+        index["weight_map"][tensor] = "pytorch_model.bin"
+    (folder / checkpoint.INDEX).write_text(json.dumps(index))
+    with pytest.raises(ValueError, match=r"pytorch_model\.bin is a pickle.* convert it to model\.safetensors"):
+        Qwen.from_pretrained(folder)
+
+
 def test_a_truncated_shard_is_named(folder):
     path = folder / "model-00002-of-00002.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
@@ -104,11 +121,12 @@ def test_an_index_that_promises_too_much_is_named(folder):
         Qwen.from_pretrained(folder)
 
 
-def test_an_index_that_points_out_of_the_folder_is_refused(folder):
+@pytest.mark.parametrize("named", ["../secret.safetensors", "/secret.safetensors", ".", ""])
+def test_an_index_that_points_out_of_the_folder_is_refused(folder, named):
     index = json.loads((folder / checkpoint.INDEX).read_text())
-    index["weight_map"]["lm_head.weight"] = "../secret.safetensors"
+    index["weight_map"]["lm_head.weight"] = named
     (folder / checkpoint.INDEX).write_text(json.dumps(index))
-    with pytest.raises(ValueError, match=r"\.\./secret\.safetensors, which is not in .* copy the file of the model"):
+    with pytest.raises(ValueError, match=rf"names '{named}', which is not in .* copy the file of the model"):
         Qwen.from_pretrained(folder)
 
 
