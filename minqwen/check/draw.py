@@ -57,6 +57,21 @@ def slopes(title: str, names: tuple[str, ...], args: Callable[[torch.Generator],
     return Test(title, draw)
 
 
+def by_differences(oracle: Callable[..., Tensor], *names: str, h: float = 1e-4) -> Callable[..., dict[str, Tensor]]:
+    """The gradients of the oracle's sum at these arguments for `slopes`, (f(x + h) − f(x − h)) / 2h in float64."""
+
+    def by_hand(**given: Tensor) -> dict[str, Tensor]:
+        wide, found = {name: x.double() for name, x in given.items()}, {}
+        for name in names:
+            x = wide[name]
+            steps = h * torch.eye(x.numel(), dtype=x.dtype).view(-1, *x.shape)
+            sums = [[oracle(**{**wide, name: at}).sum() for at in (x + step, x - step)] for step in steps]
+            found[name] = torch.tensor([above - below for above, below in sums]).view(x.shape) / (2 * h)
+        return {name: gradient.to(given[name].dtype) for name, gradient in found.items()}
+
+    return by_hand
+
+
 def types(
     title: str, names: tuple[str, ...], args: Callable[[torch.Generator], dict[str, Any]], dtypes: tuple = BOTH
 ) -> Test:

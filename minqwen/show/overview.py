@@ -43,7 +43,9 @@ def course_map(found: Sequence[Lesson], paths: Mapping[str, frozenset[int]] = PA
         f"{' '.join(n.split())}: lessons {', '.join(f'{i:02}' for i in sorted(p))}" for n, p in paths.items()
     )
     alt = f"Map of {len(found)} lessons. {alt}. Written so far: {', '.join(f'{each.number:02}' for each in written)}."
-    [ax] = figure.canvas(alt, width=7.2, height=0.24 * len(found) + 1.0)
+    start = 0.8 * len(paths) + 0.1
+    width = max(7.2, start + 1.1 + 0.07 * max(len(lesson.title) for lesson in found))  # or the titles squeeze the rest
+    [ax] = figure.canvas(alt, width=width, height=0.24 * len(found) + 1.0)
     colours = (figure.BLUE, figure.RED, figure.GREEN)
     for i, (name, stops) in enumerate(paths.items()):
         x, colour = 0.45 + 0.8 * i, colours[i % len(colours)]
@@ -53,13 +55,13 @@ def course_map(found: Sequence[Lesson], paths: Mapping[str, frozenset[int]] = PA
                 face = colour if lesson.stem else "white"
                 ax.plot(x, lesson.number, "o", markersize=7, markerfacecolor=face, markeredgecolor=colour, zorder=2)
         ax.text(x, -0.8, name, ha="center", va="bottom", color=colour, fontweight="bold", linespacing=0.95)
-    start = 0.8 * len(paths) + 0.1
     for lesson in found:
         said, dark = (f"{lesson.minutes} min", "#111111") if lesson.stem else ("to come", "#666666")
         ax.text(start, lesson.number, f"{lesson.number:02}", va="center", color=dark)
         ax.text(start + 0.95, lesson.number, said, va="center", ha="right", fontsize=8, color=dark)
         ax.text(start + 1.1, lesson.number, lesson.title, va="center", color=dark)
-    ax.set(xlim=(0, 7.2), ylim=(found[-1].number + 0.6, -2.2))
+    ax.set(xlim=(0, width), ylim=(found[-1].number + 0.6, -2.2))
     ax.set_axis_off()
-    ax.set_title(f"Three ways through the course; {len(written)} of {len(found)} lessons are written (filled)")
+    state = f"; {len(written)} of {len(found)} lessons are written (filled)" if len(written) < len(found) else ""
+    ax.set_title(f"Three ways through the course{state}")
     return ax

@@ -61,7 +61,7 @@ How the numbers come about is lesson 01. `show.shapes` says how large things are
 
 ## 0.1 Where should you start?
 
-Ten questions. Answer in your head, then unfold. **1 to 3 all right: skip lesson 01. 4 and 5: skip lesson 02. 6 to 8: skip lesson 04. 9: try the exercises of lesson 06 first.** None: begin here, everything is explained.
+Ten questions. Answer in your head, then unfold. **1 to 3 all right: skip lesson 01. 4 and 5: skip lesson 02. 6 to 8: skip lesson 04. 9 and 10: try the exercises of lessons 06 and 10 first.** None: begin here, everything is explained.
 
 <details><summary>1. Why are attention scores divided by √D?</summary>
 
@@ -110,7 +110,7 @@ Nine, one for each digit: numbers are split before pairs are joined. [Lesson 06]
 </details>
 <details><summary>10. Why does fine-tuning on conversations hide what the user said from the loss?</summary>
 
-The model shall learn to answer, not to ask. Lesson 10.
+The model shall learn to answer, not to ask. [Lesson 10](10_sft.ipynb), section 10.3.
 
 </details>
 
@@ -329,7 +329,7 @@ for name, out in rungs.items():
 r"""
 ## 0.5 The map
 
-Seventeen lessons follow the report from its data to its tools. They are read off the course's first page here, so the map shows what is written today and what is still to come.
+Seventeen lessons follow the report from its data to its tools. They are read off the course's first page here, with the minutes that each takes.
 """
 
 # %% id="course-map"
@@ -340,20 +340,18 @@ plt.show()
 
 # %% [markdown]
 r"""
-**What you should see**: three lines downwards, each with the stops of the one on its left and more. Filled stops can be opened now, hollow ones are to come.
+**What you should see**: three lines downwards, each with the stops of the one on its left and more.
 
 * **One evening** (00, 01, 02): how attention and positions work.
 * **A weekend** (and 04, 07, 10, 14): a whole Qwen block, its data, instructions, and fine-tuning on a small machine.
-* **All**: about 40 hours when every lesson is written.
+* **All**: from the first mask to a model that follows instructions, is judged, and calls tools.
 """
 
 # %% id="map-is-honest"
-written = [lesson for lesson in lessons if lesson.stem]
-assert {lesson.stem for lesson in written} == {path.stem for path in (root / "notebooks").glob("[0-9]*.ipynb")}
-evening = sum(lesson.minutes for lesson in lessons[:3]) / 60
-missing = [f"{lesson.number:02}" for lesson in lessons if lesson.number in (4, 7, 10, 14) and not lesson.stem]
-print(f"{len(written)} of {len(lessons)} lessons are written; one evening is {evening:.1f} hours")
-print("of the weekend, still to come:", ", ".join(missing) or "nothing")
+assert [lesson.stem for lesson in lessons] == sorted(path.stem for path in (root / "notebooks").glob("[0-9]*.ipynb"))
+ways = {"one evening": (0, 1, 2), "a weekend": (0, 1, 2, 4, 7, 10, 14), "all": range(len(lessons))}
+for name, stops in ways.items():
+    print(f"{name}: {sum(lessons[i].minutes for i in stops) / 60:.0f} hours")
 
 # %% [markdown]
 r"""

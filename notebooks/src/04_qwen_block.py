@@ -313,10 +313,12 @@ assert total == seven.n_parameters == 7_721_324_544
 assert 2 * total == 15_442_649_088
 
 # %% id="share-of-untying"
+extra = {}
 for name, config in {"7B": seven, "ours": model.config}.items():
-    tied = dataclasses.replace(config, tie_embeddings=True)
-    extra = config.n_parameters - tied.n_parameters
-    print(f"{name:5} untying costs {extra:>11,} parameters, {extra / config.n_parameters:.0%} of the model")
+    extra[name] = config.n_parameters - dataclasses.replace(config, tie_embeddings=True).n_parameters
+    gigabytes, share = 2 * extra[name] / 1e9, extra[name] / config.n_parameters
+    print(f"{name:5} {extra[name]:>11,} parameters, {gigabytes:.4f} GB in bfloat16, {share:.0%} of the model")
+assert extra["7B"] == V * C == 622_329_856 and round(2 * extra["7B"] / 1e9, 2) == 1.24
 
 # %%
 shares = {"embedding and output": 2 * V * C, "attention": 32 * per_layer["attention"], "MLP": 32 * per_layer["MLP"]}

@@ -1,10 +1,15 @@
 """Oracles: a first page of three rows written here, and what the artists of the figure hold."""
 
+from itertools import combinations
+from pathlib import Path
+
 import matplotlib.colors
+import pytest
 
 from minqwen import show
 from minqwen.show import overview
 
+ROOT = Path(__file__).resolve().parents[2]
 README = """
 | | lesson | minutes |
 | --- | --- | --: |
@@ -43,3 +48,16 @@ def test_the_map_can_be_heard():
 def test_each_way_is_a_part_of_the_next_and_the_last_is_everything():
     evening, weekend, everything = overview.PATHS.values()
     assert evening < weekend < everything == set(range(17))
+
+
+@pytest.mark.parametrize("readme", [README, (ROOT / "README.md").read_text("utf-8")], ids=["three rows", "the course"])
+def test_no_words_of_the_map_lie_on_others(readme):
+    ax = show.course_map(show.lessons(readme))
+    ax.figure.draw_without_rendering()
+    boxes = {text: text.get_window_extent() for text in ax.texts}
+    assert [(a.get_text(), b.get_text()) for a, b in combinations(boxes, 2) if boxes[a].overlaps(boxes[b])] == []
+
+
+def test_where_every_lesson_is_written_the_title_speaks_of_none_to_come():
+    written = show.course_map([overview.Lesson(0, "start", "00_start", 45), overview.Lesson(1, "end", "01_end", 7)])
+    assert written.get_title(loc="left") == "Three ways through the course"

@@ -26,8 +26,7 @@ def _case(given: dict[str, Any], note: str = "") -> Case:
 
 
 def _given(rng: torch.Generator, *shape: int, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
-    x, weight = draw.normal(rng, *shape, dtype=dtype), draw.normal(rng, shape[-1], dtype=dtype)
-    return {"x": x, "weight": weight}
+    return {"x": draw.normal(rng, *shape, dtype=dtype), "weight": draw.normal(rng, shape[-1], dtype=dtype)}
 
 
 def _digits(rng: torch.Generator, *shape: int) -> Tensor:
@@ -80,7 +79,9 @@ def _double(rng: torch.Generator) -> list[Case]:
     return [Case(given, nothing, "", lambda out: out.flatten()[:0], "the type of the result")]
 
 
+_SLOPES = draw.by_differences(_loops, "x", "weight")
 _MEAN = "wide.square().mean(dim=-1, keepdim=True)"
+_ONE_LESS = "wide.square().sum(dim=-1, keepdim=True) / (x.shape[-1] - 1)"
 
 _wrong = partial(parts.mistake, norm.rms_norm)
 
@@ -132,7 +133,7 @@ For example, the token `[3., 4.]` has mean square (9 + 16) / 2 = 12.5, so with w
         Test("leading dimensions pass through, and each token is by itself", _leading),
         Test("half types: squares are taken in float32, and the dtype of x comes back", _half),
         Test("a float64 result for a float64 x", _double),
-        draw.gradients("a gradient reaches x and weight", ("x", "weight"), lambda rng: _given(rng, 2, 3)),
+        draw.slopes("the gradients of x and weight", ("x", "weight"), lambda rng: _given(rng, 2, 3), _SLOPES),
     ),
     wrong_answers={
         "mean_subtracted": _wrong(
@@ -183,6 +184,14 @@ For example, the token `[3., 4.]` has mean square (9 + 16) / 2 = 12.5, so with w
             "the squares are taken in the dtype of x: float16 ends at 65504, so they become infinite; widen x first.",
             ("precision.widen(x)", "x"),
         ),
+        "cut_off": _wrong("the root is detached from x: a wrong gradient arrives.", ("+ eps))", "+ eps).detach())")),
+        "one_less": _wrong("the squares are divided by C − 1, as for a variance; here it is C.", (_MEAN, _ONE_LESS)),
+        "weighted_first": _wrong(
+            "x is weighted before the mean is taken; the mean is of x alone, the weight comes last.",
+            ("precision.widen(x)", "precision.widen(x * weight)"),
+            (".to(x.dtype) * weight", ".to(x.dtype)"),
+        ),
+        "eps_squared": _wrong("eps is squared; it is added to the mean square as it is.", ("+ eps))", "+ eps * eps))")),
         "dtype_lost": _wrong(
             "the result is float32 whatever x is; bring it back to the dtype of x.",
             (".to(x.dtype)", ""),

@@ -56,6 +56,8 @@ def _dtypes(rng: torch.Generator) -> list[Case]:
     return [_case(_given(rng, 2, 3, dtype=dtype)) for dtype in (torch.float64, torch.bfloat16)]
 
 
+_SLOPES = draw.by_differences(_loops, "gate", "up")
+
 _wrong = partial(parts.mistake, mlp.swiglu)
 
 EXERCISE = exercise.Implement(
@@ -100,7 +102,7 @@ You may use torch's own functions, `F.silu` (from torch.nn.functional, which is 
         Test("under one gate the result is proportional to up", _proportional),
         Test("leading dimensions pass through", _leading),
         Test("the result has the dtype of its arguments", _dtypes),
-        draw.gradients("a gradient reaches gate and up", ("gate", "up"), lambda rng: _given(rng, 2, 3)),
+        draw.slopes("the gradients of gate and up", ("gate", "up"), lambda rng: _given(rng, 2, 3), _SLOPES),
     ),
     wrong_answers={
         "exchanged": _wrong(
@@ -116,6 +118,23 @@ You may use torch's own functions, `F.silu` (from torch.nn.functional, which is 
             ("F.silu(gate) * up", "gate * up.sigmoid()"),
         ),
         "relu": _wrong("the bend is relu, which makes it ReGLU; Qwen bends with silu.", ("F.silu", "F.relu")),
+        "sigmoid_cut_off": _wrong(
+            "the sigmoid is cut off from the gate (by detach or no_grad): a gradient arrives, but another one.",
+            ("F.silu(gate)", "gate * gate.detach().sigmoid()"),
+        ),
+        "steeper": _wrong(
+            "this is z times the sigmoid of 1.702 z, which stands in for gelu; silu has no factor.",
+            ("F.silu(gate)", "gate * (1.702 * gate).sigmoid()"),
+        ),
+        "softplus": _wrong(
+            "the bend is softplus, log(1 + eᶻ), which is above 0 everywhere; silu(0) is 0.",
+            ("F.silu", "F.softplus"),
+        ),
+        "softmax": _wrong(
+            "the gate passes through a softmax, so that channels see each other; silu treats each number by itself.",
+            ("F.silu(gate)", "gate.softmax(dim=-1)"),
+        ),
+        "bent_twice": _wrong("the gate is bent twice.", ("F.silu(gate)", "F.silu(F.silu(gate))")),
         "gelu": _wrong("the bend is gelu, which makes it GEGLU; Qwen bends with silu.", ("F.silu", "F.gelu")),
         "no_bend": _wrong("the gate is not bent at all; it passes through silu.", ("F.silu(gate)", "gate")),
         "sign_lost": _wrong(
