@@ -79,7 +79,7 @@ def join(*parts: Windows) -> Windows:
 def sft_loss(model: nn.Module, batch: Windows) -> Float[Tensor, ""]:
     """The mean next-token loss over the learned tokens of the whole batch; 0 if it has none."""
     logits = model(batch.ids[:, :-1], documents=batch.documents[:, :-1])
-    return loss.next_token_loss(logits, batch.ids[:, 1:], batch.targets)
+    return loss.fused_next_token_loss(logits, batch.ids[:, 1:], batch.targets)
 
 
 def fine_tune(

@@ -35,7 +35,7 @@ class SelfAttention(nn.Module):
         k = attention.split_heads(self.k_proj(x), self.n_kv_heads)
         v = attention.split_heads(self.v_proj(x), self.n_kv_heads)
         # The angles are the same for all heads, those of the queries and those of the keys.
-        turned = rope.apply_rope(torch.cat([q, k], dim=1), angles[:, None])
+        turned = rope.fused_rope(torch.cat([q, k], dim=1), angles[:, None])
         q, k = turned.split([self.n_heads, self.n_kv_heads], dim=1)
         return q if query_scale is None else (q * query_scale[:, None, :, None]).to(q.dtype), k, v
 

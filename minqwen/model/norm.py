@@ -4,9 +4,12 @@ Ba, Kiros and Hinton 2016, "Layer Normalization" (arXiv:1607.06450), section 3; 
 Square Layer Normalization" (arXiv:1910.07467), section 4.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from minqwen.model import precision
 
@@ -33,6 +36,44 @@ def rms_norm(x: Float[Tensor, "*batch C"], weight: Float[Tensor, " C"], eps: flo
     return (wide * torch.rsqrt(wide.square().mean(dim=-1, keepdim=True) + eps)).to(x.dtype) * weight
 
 
+def fused_rms_norm(
+    x: Float[Tensor, "*batch C"], weight: Float[Tensor, " C"], eps: float = 1e-6
+) -> Float[Tensor, "*batch C"]:
+    """`rms_norm` with its gradient written out, in half the passes over memory that autograd makes of the formula."""
+    if torch.is_grad_enabled():
+        return _RMSNorm.apply(x, weight, eps)
+    return _divided(x, eps)[0].to(x.dtype) * weight
+
+
+def _divided(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """n = x / r and 1 / r with r = √(mean(x²) + eps); mean(x²) as ‖x‖² / C, which is one pass."""
+    wide = precision.widen(x)
+    inverse = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_().div_(x.shape[-1]).add_(eps).rsqrt_()
+    return wide * inverse, inverse
+
+
+class _RMSNorm(torch.autograd.Function):
+    """out = n · weight. The gradient of n loses its part along n, for n keeps its size when x grows, and is over r."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        n, inverse = _divided(x, eps)
+        ctx.save_for_backward(n, inverse, weight)
+        ctx.dtype = x.dtype
+        return n.to(x.dtype) * weight
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor, Tensor, None]:
+        """d_x = (d_n − n · mean(n · d_n)) / r with d_n = d_out · weight, and d_weight = Σ d_out · n over the tokens."""
+        n, inverse, weight = ctx.saved_tensors
+        d_out, wide_weight = precision.widen(d_out), precision.widen(weight)
+        d_weight = d_out * n
+        mean = (d_weight @ wide_weight)[..., None] / n.shape[-1]
+        d_x = torch.addcmul(d_out * wide_weight, n, mean, value=-1).mul_(inverse)
+        return d_x.to(ctx.dtype), d_weight.reshape(-1, n.shape[-1]).sum(dim=0).to(weight.dtype), None
+
+
 class RMSNorm(nn.Module):
     """The learnable weight of `rms_norm`, and nothing else."""
 
@@ -43,7 +84,7 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch C"]) -> Float[Tensor, "*batch C"]:
         """`rms_norm` with this weight."""
-        return rms_norm(x, self.weight, self.eps)
+        return fused_rms_norm(x, self.weight, self.eps)
 
 
 class LayerNorm(nn.Module):

@@ -54,6 +54,25 @@ def test_a_batch_without_a_position_to_learn_gives_zero_and_zero_gradient(batch)
     assert value == 0 and logits.grad.eq(0).all()
 
 
+@pytest.mark.parametrize("share", [None, 0.6, 0.0], ids=["all", "some", "none"])
+def test_the_fused_loss_and_its_gradient_equal_the_plain_ones(batch, share):
+    logits, targets = batch
+    logits = (300 * logits).requires_grad_()  # some targets have probabilities that float64 rounds to 0
+    mask = None if share is None else torch.rand(B, T, generator=torch.Generator().manual_seed(1)) < share
+    values = [f(logits, targets, mask) for f in (loss.fused_next_token_loss, loss.next_token_loss)]
+    assert_close(*values)
+    assert_close(*(torch.autograd.grad(3 * value, logits)[0] for value in values))
+
+
+def test_the_fused_loss_is_exact_for_bfloat16_and_its_gradient_checks(batch):
+    logits, targets = batch
+    assert torch.autograd.gradcheck(lambda z: loss.fused_next_token_loss(z, targets), (logits.requires_grad_(),))
+    half = logits.detach().bfloat16().requires_grad_()
+    values = [f(half, targets) for f in (loss.fused_next_token_loss, loss.next_token_loss)]
+    assert values[0].dtype == torch.float32 and values[0].equal(values[1])
+    assert_close(*(torch.autograd.grad(value, half)[0] for value in values), atol=1e-3, rtol=1e-2)
+
+
 def test_a_uniform_guess_costs_the_logarithm_of_the_vocabulary(batch):
     _, targets = batch
     assert_close(loss.next_token_loss(torch.zeros(B, T, V), targets), torch.tensor(math.log(V)))

@@ -80,6 +80,34 @@ def test_gradients_of_rms_norm_are_right():
     assert torch.autograd.gradcheck(norm.rms_norm, (x, weight.requires_grad_()))
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("shape", [(C,), (B, T, C)], ids=["one token", "a batch"])
+def test_fused_rms_norm_equals_rms_norm_with_and_without_gradients(dtype, shape):
+    x, weight = normal(*shape).to(dtype), normal(C).to(dtype)
+    exact = torch.finfo(dtype).eps
+    with torch.no_grad():
+        assert_close(norm.fused_rms_norm(x, weight, 1e-5), norm.rms_norm(x, weight, 1e-5), atol=8 * exact, rtol=exact)
+    x, weight = x.requires_grad_(), weight.requires_grad_()
+    outs = [f(x, weight, 1e-5) for f in (norm.fused_rms_norm, norm.rms_norm)]
+    grads = [torch.autograd.grad((out * normal(*shape).to(dtype)).sum(), (x, weight)) for out in outs]
+    assert outs[0].dtype == dtype
+    assert_close(outs[0], outs[1], atol=8 * exact, rtol=exact)
+    assert_close(grads[0], grads[1], atol=32 * exact, rtol=4 * exact)  # sums of B T products in another order
+
+
+def test_gradients_of_fused_rms_norm_are_right():
+    x, weight = normal(2, 3, C).requires_grad_(), normal(C).requires_grad_()
+    assert torch.autograd.gradcheck(norm.fused_rms_norm, (x, weight))
+    assert torch.autograd.gradcheck(lambda x: norm.fused_rms_norm(x, weight.detach(), 0.5), (x,))
+
+
+def test_fused_rms_norm_of_zeros_is_zero_with_a_finite_gradient():
+    x = torch.zeros(3, C, requires_grad=True)
+    out = norm.fused_rms_norm(x, torch.ones(C))
+    out.sum().backward()
+    assert out.eq(0).all() and x.grad.isfinite().all()
+
+
 def test_swiglu_is_its_formula():
     gate, up = [-2.0, 0.0, 1.5], [3.0, 5.0, 7.0]
     expected = torch.tensor([g / (1 + math.exp(-g)) * u for g, u in zip(gate, up)])

@@ -87,3 +87,21 @@ def test_float64_positions_give_angles_exact_to_float64():
     exact = [12345.5 * 10000.0 ** (-2 * i / D) for i in range(D // 2)]
     ours = rope.rope_angles(torch.tensor([12345.5], dtype=torch.float64), D)[0]
     assert_close(ours, torch.tensor(exact, dtype=torch.float64), rtol=1e-13, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("wide", [torch.float32, torch.float64])
+def test_fused_rope_equals_apply_rope_with_and_without_gradients(dtype, wide):
+    x, turns, d_out = double(B, H, T, D).to(dtype).requires_grad_(), angles(3).to(wide), double(B, H, T, D).to(dtype)
+    exact = max(torch.finfo(dtype).eps, torch.finfo(wide).eps)
+    outs = [f(x, turns) for f in (rope.fused_rope, rope.apply_rope)]
+    assert outs[0].dtype == dtype
+    assert_close(outs[0], outs[1], atol=4 * exact, rtol=exact)
+    assert_close(*(torch.autograd.grad(out, x, d_out)[0] for out in outs), atol=4 * exact, rtol=exact)
+    with torch.no_grad():
+        assert rope.fused_rope(x, turns).equal(outs[0])
+
+
+def test_gradients_of_fused_rope_are_right():
+    x = double(2, 1, T, D).mT.contiguous().mT.requires_grad_()  # not contiguous, like heads that were split
+    assert torch.autograd.gradcheck(lambda x: rope.fused_rope(x, angles()), (x,))

@@ -102,7 +102,6 @@ def _bfloat16(rng: torch.Generator) -> list[Case]:
 
 
 _TURN = "[first * cos - second * sin, second * cos + first * sin]"
-
 _wrong = partial(parts.mistake, _reference)
 
 EXERCISE = exercise.Implement(
@@ -111,6 +110,7 @@ EXERCISE = exercise.Implement(
     number="2.3",
     title="Turn every pair by its angle",
     library=rope.apply_rope,
+    faster=rope.fused_rope,
     reference=_reference,
     also_closed=(_complex,),
     in_model=True,

@@ -91,6 +91,7 @@ EXERCISE = exercise.Implement(
     number="4.1",
     title="Divide by the root of the mean square",
     library=norm.rms_norm,
+    faster=norm.fused_rms_norm,
     also_closed=(_loops,),
     in_model=True,
     twins=(F.rms_norm, torch.rms_norm),

@@ -74,6 +74,7 @@ EXERCISE = exercise.Implement(
     number="8.1",
     title="How surprised is the model?",
     library=loss.next_token_loss,
+    faster=loss.fused_next_token_loss,
     reference=_reference,
     also_closed=(_loops,),
     twins=(F.cross_entropy, F.nll_loss),

@@ -45,7 +45,7 @@ def batch_loss(model: nn.Module, batch: Int[Tensor, "B L"], bfloat16: bool = Fal
     """The next-token loss of whole windows: position t predicts t + 1; `bfloat16` is for the matrix products alone."""
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         logits = model(batch[:, :-1])
-    return loss.next_token_loss(logits, batch[:, 1:])
+    return loss.fused_next_token_loss(logits, batch[:, 1:])
 
 
 def multiplies_bfloat16() -> bool:
