@@ -104,15 +104,15 @@ def quantised_bytes(n: int, block: int = 64, superblock: int = 256) -> int:
 def activations(sizes: Sizes, method: str, batch: int, length: int, rank: int, kept: float) -> float:
     """What autograd keeps between the passes, in numbers a token: formula and reasons in lesson 14.
 
-    A frozen matrix keeps no input, but the adapter beside it reads the same one; a frozen norm keeps one vector less;
-    below the first thing that learns nothing is kept.
+    A frozen matrix keeps no input, but the adapter beside it reads the same one; below the first thing that learns
+    nothing is kept.
     """
     C, K, width, H = sizes.d_model, sizes.kv_width, sizes.d_ff, sizes.n_heads
     full, embedded = method == "full", method in ("full", "LoRA + embeddings")
-    norms = 2 * (C + 1 + C + (C if full else 0))  # the stream, 1/√, what is passed on, and its part before the weight
-    heads = C + K + K + C if sizes.n_heads == sizes.n_kv_heads else C + K + 3 * C  # queries and keys, values, result
-    layer = norms + heads + H + C + 4 * width + (0 if full else 7 * rank)
-    ends = C + 1 + (C if full else 0) + (C if embedded else 0) + sizes.vocab_size + 2
+    norms = 2 * (C + 1 + C)  # the stream over its size, 1/√, and what is passed on, with the weight
+    heads = C + K + K + C if sizes.n_heads == sizes.n_kv_heads else C + K + 3 * C  # q and k, v, result
+    layer = norms + heads + H + 4 * width + (0 if full else 7 * rank)
+    ends = C + 1 + (C if embedded else 0) + sizes.vocab_size + 2
     below = 0 if embedded else C + 1
     turns = sizes.n_layers * length * C // H  # cosines and sines, the same for all texts
     return kept * (batch * length * (sizes.n_layers * layer + ends - below) + turns)

@@ -31,12 +31,11 @@ class SelfAttention(nn.Module):
         query_scale: Float[Tensor, "#B T"] | None = None,
     ) -> tuple[Float[Tensor, "B H T D"], Float[Tensor, "B Hkv T D"], Float[Tensor, "B Hkv T D"]]:
         """Queries and keys, already rotated to their positions, and values, a head each; a factor for each query."""
-        q = attention.split_heads(self.q_proj(x), self.n_heads)
-        k = attention.split_heads(self.k_proj(x), self.n_kv_heads)
+        heads = self.n_heads, self.n_kv_heads
+        # The angles are the same for all heads, so those of the queries and those of the keys are turned as one.
+        qk = attention.split_heads(torch.cat([self.q_proj(x), self.k_proj(x)], dim=-1), sum(heads))
+        q, k = rope.fused_rope(qk, angles[:, None]).split_with_sizes(heads, dim=1)
         v = attention.split_heads(self.v_proj(x), self.n_kv_heads)
-        # The angles are the same for all heads, those of the queries and those of the keys.
-        turned = rope.fused_rope(torch.cat([q, k], dim=1), angles[:, None])
-        q, k = turned.split([self.n_heads, self.n_kv_heads], dim=1)
         return q if query_scale is None else (q * query_scale[:, None, :, None]).to(q.dtype), k, v
 
     def forward(

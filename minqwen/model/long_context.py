@@ -142,9 +142,11 @@ def places(
     """
     T = positions.shape[-1]
     # One new token may see everything, so decoding without padding and window needs no mask.
-    free = T == 1 and is_token is None and (window is None or window >= S)
-    sees = attention.causal_mask(T, S) if window is None else window_mask(T, S, window)
-    mask = None if free else sees[None, None]
+    free = T == 1 and is_token is None and documents is None and (window is None or window >= S)
+    mask = None
+    if not free:
+        sees = attention.causal_mask(T, S) if window is None else window_mask(T, S, window)
+        mask = sees[None, None]
     if documents is not None:
         mask = sees & (documents[:, None, :, None] == documents[:, None, None, :])
     if is_token is not None:

@@ -46,9 +46,9 @@ def fused_rms_norm(
 
 
 def _divided(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """n = x / r and 1 / r with r = √(mean(x²) + eps); mean(x²) as ‖x‖² / C, which is one pass."""
+    """n = x / r and 1 / r with r = √(mean(x²) + eps)."""
     wide = precision.widen(x)
-    inverse = torch.linalg.vector_norm(wide, dim=-1, keepdim=True).square_().div_(x.shape[-1]).add_(eps).rsqrt_()
+    inverse = wide.square().mean(dim=-1, keepdim=True).add_(eps).rsqrt_()
     return wide * inverse, inverse
 
 

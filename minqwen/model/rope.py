@@ -42,30 +42,25 @@ def apply_rope(x: Float[Tensor, "*batch T D"], angles: Float[Tensor, "*#batch T 
 
 def fused_rope(x: Float[Tensor, "*batch T D"], angles: Float[Tensor, "*#batch T D//2"]) -> Float[Tensor, "*batch T D"]:
     """`apply_rope` in fewer passes over memory; the angles get no gradient."""
-    return _Rotation.apply(x, angles) if torch.is_grad_enabled() else _turn(x, angles.cos(), angles.sin())
+    signed = torch.cat([-angles, angles], dim=-1)
+    return _Rotation.apply(x, signed) if torch.is_grad_enabled() else _turn(x, signed)
 
 
-def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """The formula of `apply_rope`, written straight into both halves of the result; addcmul adds value · b · c."""
+def _turn(x: Tensor, signed: Tensor) -> Tensor:
+    """x cos(±a) + (x, its halves exchanged) sin(±a): −a in the first half, since cos(−a) = cos a, sin(−a) = −sin a."""
     wide = precision.widen(x)
-    turned = torch.empty_like(wide, dtype=torch.promote_types(wide.dtype, cos.dtype))
-    (first, second), (new_first, new_second) = wide.chunk(2, dim=-1), turned.chunk(2, dim=-1)
-    torch.mul(first, cos, out=new_first).addcmul_(second, sin, value=-1)
-    torch.mul(second, cos, out=new_second).addcmul_(first, sin)
-    return turned.to(x.dtype)
+    return torch.addcmul(wide * signed.cos(), wide.roll(x.shape[-1] // 2, dims=-1), signed.sin()).to(x.dtype)
 
 
 class _Rotation(torch.autograd.Function):
-    """The transpose of a rotation turns back, so the gradient of x is that of the result, turned by −angles."""
+    """The transpose of a rotation turns back, so the gradient of x is that of the result, turned by −a."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, angles: Tensor) -> Tensor:
-        cos, sin = angles.cos(), angles.sin()
-        ctx.save_for_backward(cos, sin)
-        return _turn(x, cos, sin)
+    def forward(ctx: Any, x: Tensor, signed: Tensor) -> Tensor:
+        ctx.save_for_backward(signed)
+        return _turn(x, signed)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor, None]:
-        cos, sin = ctx.saved_tensors
-        return _turn(d_out, cos, -sin), None
+        return _turn(d_out, -ctx.saved_tensors[0]), None
