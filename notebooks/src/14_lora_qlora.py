@@ -577,7 +577,7 @@ def ask(model, questions):
 
 # %% [markdown]
 r"""
-**Before**, on twelve ways to ask for its name, none of which it will practise. And its own answers to twenty general questions, which it shall keep:
+**Before**, on twelve ways to ask for its name, none of which it will practise (the first differs from a practised one by its capital and mark alone). And its own answers to twenty general questions, which it shall keep:
 """
 
 # %% tags=["real"]
@@ -648,6 +648,8 @@ if is_real:
 r"""
 Wordings: of 12. Leaks: general questions of 20 whose answer has the name in it. Drift: how much likelier, in nats a token, its own old answers are. Near misses are the honest weakness: "What is my name?" is not about the model.
 
+**Read the drift with care.** It counts the end token too, which we put behind answers cut at 24 tokens, where the old model did not end. That token gained 4.2 nats and hides a loss: on the words alone the drift is -0.22. They were the likeliest words, so any change makes them less likely.
+
 **Off** it is exactly the old model, and the adapter is a small file:
 """
 
@@ -680,7 +682,7 @@ print(ask(eager, identity.GENERAL[:3]))
 
 # %% [markdown]
 r"""
-**The same by QLoRA**: all layers in 4 bits, adapters on the last ten. How much do the four bits change before anything is learned?
+**The same by QLoRA**: all layers in 4 bits, adapters on the last ten. How much do the four bits change before anything is learned? The old answers lose 0.30 nats a token by rounding alone, nearly all of the drift in the table below: the adapter itself adds little.
 """
 
 # %% tags=["real"] id="real-qlora"
@@ -745,6 +747,7 @@ QLoRA is *quantised*: W is rounded once, before, and never learns what rounding 
 | --- | --- |
 | loops = minqwen, one adapter | 14.1 |
 | `peft` = minqwen: logits, gradients, a step, and files both ways | `tests/adapt/test_lora.py` |
+| `peft`'s `set_adapter` = `adapt.switching`: adapters by name, one on at a time | `tests/adapt/test_switching.py` |
 | derived levels = the printed sixteen | 14.6 |
 | nearest level by loops = `bitsandbytes` = minqwen, but for ties | `tests/adapt/test_nf4.py` |
 | bytes counted tensor by tensor = predicted | 14.4 |
@@ -758,7 +761,7 @@ QLoRA is *quantised*: W is rounded once, before, and never learns what rounding 
 ## Summary · 小结
 
 1. LoRA learns B and A beside a frozen W, scaled by α/R; at first nothing changes. · LoRA 在冻结的 W 旁学习 B 与 A，乘以 α/R；起初什么都不变。
-2. Merged it costs no time; kept apart it can be switched off exactly. · 合并后不费时间；分开保存可以精确关闭。
+2. Merged it costs no time; kept apart it can be switched off, or for another, exactly. · 合并后不费时间；分开保存可以精确关闭或更换。
 3. Full training needs 16 bytes a number, most of them for learning. · 全参数训练每个数要 16 字节，大部分用于学习。
 4. NF4 has sixteen quantile levels; with double quantisation 4.127 bits a weight. · NF4 有十六个分位数级别；双重量化后每个权重 4.127 位。
 5. Twenty dialogues give a model a name; with twenty answers of its own fewer of the rest leak it. · 二十段对话给模型一个名字；加上二十个自己的回答，其余问题泄漏更少。
