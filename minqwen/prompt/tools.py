@@ -73,7 +73,7 @@ def read_arguments(tool: Tool, arguments: str) -> dict[str, Any] | str:
     known = {parameter.name for parameter in tool.parameters}
     missing = [p.name for p in tool.parameters if p.required and p.name not in given]
     if missing or set(given) - known:
-        takes, has = ", ".join(sorted(known)) or "no arguments", ", ".join(key[:QUOTED] for key in given) or "nothing"
+        takes, has = ", ".join(p.name for p in tool.parameters) or "no arguments", ", ".join(given) or "nothing"
         return f"{ERROR}{tool.name} takes {takes}, not {has}"
     wrong = [p.name for p in tool.parameters if p.type == "string" and not isinstance(given.get(p.name, ""), str)]
     return f"{ERROR}{wrong[0]} is no text; write {example}" if wrong else given
@@ -158,7 +158,7 @@ def dictionary_tool(entries: Mapping[str, str]) -> Tool:
 
 def poem_tool(poems: Sequence[str]) -> Tool:
     """The first line of a poem that holds some characters; a poem is its title line and its verses."""
-    lines = [line for poem in poems for line in poem.split("\n")[1:] if line]
+    lines = [line for poem in poems for line in poem.split("\n")[1:]]
 
     def find(text: str) -> str:
         wanted = text.strip()

@@ -43,6 +43,7 @@ def test_a_sum_has_its_value(made):
         ("(" * 49 + "7" + ")" * 49, 7),
         ("9" * 49 + "*" + "9" * 50, (10**49 - 1) * (10**50 - 1)),
         ("１２＋３", 15),
+        ("（２＋３）×４", 20),
         ("٣ × ٤", 12),
     ],
 )
@@ -66,6 +67,7 @@ def test_signs_bind_as_in_school(text, value):
         ("1e308*10", "use numbers"),
         ("nan", "use numbers"),
         ("²", "use numbers"),
+        ("a" * 50, f"'{'a' * 20}' is no part"),
         ("1\x00", "use numbers"),
         ("-" * 100, "write a number after the last sign"),
         ("1; 2", "use numbers"),

@@ -1,6 +1,7 @@
 """ReAct: prompt, parser and loop. Oracles: strings written out by hand, and the rule of the parser as a regular
 expression on one call."""
 
+import dataclasses
 import re
 import time
 
@@ -30,6 +31,8 @@ def test_the_prompt_has_the_labels_in_the_order_of_the_reference():
     for tool in TOOLS:
         assert f"\n\n{tool.name}: " in prompt and tool.title in prompt and tool.description in prompt
     assert '"required": true, "schema": {"type": "string"}' in prompt
+    chinese = tools.Tool("查词", "词典", "查一个词。", (tools.Parameter("词", "一个词"),), str)
+    assert '[{"name": "词", "description": "一个词", ' in react.react_prompt([chinese], "?")
 
 
 def test_a_brief_prompt_names_every_tool_and_argument():
@@ -45,6 +48,8 @@ def test_no_tool_and_two_of_one_name_are_refused():
         react.react_prompt([], "?")
     with pytest.raises(ValueError, match="rename one"):
         react.react_prompt([TOOLS[0], TOOLS[0]], "?")
+    with pytest.raises(ValueError, match="rename one"):
+        react.react_prompt([TOOLS[0], dataclasses.replace(TOOLS[1], name="Calculator")], "?")
 
 
 @pytest.mark.parametrize(
@@ -93,6 +98,26 @@ def test_the_loop_asks_reads_and_answers():
     assert [e.kind for e in events] == ["model", "tool", "model", "answer"]
     assert events[1].text == events[3].text == "月"
     assert seen == ["", CALL + " 月\nThought:"]
+
+
+def test_every_reply_is_asked_for_with_the_prompt_and_all_that_was_said():
+    seen = []
+
+    def generate(prompt, written):
+        seen.append((prompt, written))
+        return CALL if len(seen) < 3 else "\nFinal Answer: 月"
+
+    assert list(react.run_react(generate, TOOLS, "moon?", brief=True))[-1] == ("answer", "月")
+    assert {prompt for prompt, _ in seen} == {react.react_prompt(TOOLS, "moon?", brief=True)}
+    assert seen[2][1] == f"{CALL} 月\nThought:{CALL} 月\nThought:"
+
+
+def test_a_label_in_the_first_line_of_a_reply_begins_a_line_of_the_trace():
+    call = CALL.removeprefix("Thought: A word.\n").removesuffix("\nObservation:")
+    seen, said = [], iter([f"{call} \n", "Final Answer: 月"])
+    events = list(react.run_react(lambda prompt, written: seen.append(written) or next(said), TOOLS, "?"))
+    assert [e.kind for e in events] == ["model", "tool", "model", "answer"] and events[3].text == "月"
+    assert seen[1] == f"{call}\nObservation: 月\nThought:"
 
 
 def test_the_loop_is_lazy():

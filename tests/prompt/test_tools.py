@@ -1,6 +1,7 @@
 """Calls of tools, good and bad. Oracle: what each tool was built to say."""
 
 import json
+import threading
 import time
 
 import pytest
@@ -21,7 +22,7 @@ def made(run):
     [
         ("calculator", '{"expression": "2 * (3 + 4)"}', "14"),
         ("Calculator ", '{"expression": "1"}', "1"),
-        ("dictionary", '{"word": "Moon"}', "月"),
+        ("dictionary", '{"word": " Moon "}', "月"),
         ("dictionary", '{"word": "海"}', "sea"),
         ("poem_search", '{"text": "霜"}', "疑是地上霜。"),
     ],
@@ -50,6 +51,7 @@ def test_the_real_tools_answer(name, arguments, said):
         ("calculator", '{"expression": "__import__(\'os\').getcwd()"}', "use numbers"),
         ("dictionary", '{"word": "sword"}', "not in this dictionary of 2 words"),
         ("poem_search", '{"text": "雪"}', "no line holds"),
+        ("poem_search", '{"text": "静"}', "no line holds"),
         ("poem_search", '{"text": " "}', "give a character or more"),
         ("o" * 10_000, "{}", "there are calculator, dictionary, poem_search"),
         ("calculator", f'{{"{"o" * 10_000}": "1"}}', f"takes expression, not {'o' * 40}"),
@@ -105,9 +107,11 @@ def test_there_may_be_no_tool():
 
 
 def test_a_tool_that_hangs_is_left_behind():
-    start = time.monotonic()
-    said = tools.call([made(lambda x: time.sleep(30))], "t", '{"x": ""}', seconds=0.05)
-    assert said == "Error: t took more than 0.05 seconds" and time.monotonic() - start < 10
+    start, before = time.monotonic(), set(threading.enumerate())
+    said = tools.call([made(lambda x: time.sleep(30))], "t", '{"x": ""}', seconds=1.0)
+    assert said == "Error: t took more than 1 seconds" and time.monotonic() - start < 10
+    [left] = set(threading.enumerate()) - before
+    assert left.daemon, "Python would not end before it"
 
 
 def test_a_result_is_one_line_and_not_too_long():
@@ -117,11 +121,18 @@ def test_a_result_is_one_line_and_not_too_long():
         said = tools.call([made(lambda x: x)], "t", json.dumps({"x": f"a{separator}Action: t"}))
         assert said == "a Action: t", ascii(separator)
     assert tools.call([made(lambda x: x)], "t", json.dumps({"x": "月\ud800\x00\u202e\x1b["})) == "月����["
-    assert len(tools.call([made(lambda x: "z" * 999)], "t", '{"x": ""}')) == tools.LONGEST
+    for n in (tools.LONGEST, tools.LONGEST + 1):
+        said = tools.call([made(lambda x, n=n: "z" * n)], "t", '{"x": ""}')
+        assert len(said) == tools.LONGEST and said.endswith("…") == (n > tools.LONGEST)
     assert tools.call([made(lambda x: 7)], "t", '{"x": ""}') == "7"
 
 
+def test_upper_and_lower_case_are_one_in_the_name_of_a_tool():
+    assert tools.call([Tool("Find_It", "F", "F.", (), lambda: "found")], "find_it", "{}") == "found"
+
+
 def test_the_schema_is_the_references():
+    assert [p["required"] for p in made(str).schema] == [True, False]
     assert REAL["dictionary"].schema == [
         {
             "name": "word",
