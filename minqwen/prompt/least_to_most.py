@@ -24,7 +24,7 @@ def decompose(question: str) -> list[str]:
     {} stands for the answer to the question before. A question that is no such sum is its own only part.
     """
     numbers = re.findall(r"\d+", question)
-    if len(numbers) < 2 or question.strip() != " + ".join(numbers) + " = ?":
+    if len(numbers) < 2 or question != " + ".join(numbers) + " = ?":
         return [question]
     first, second, *rest = numbers
     return [f"{first} + {second} = ?"] + [f"{{}} + {number} = ?" for number in rest]

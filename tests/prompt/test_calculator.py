@@ -58,6 +58,7 @@ def test_signs_bind_as_in_school(text, value):
         ("3 +", "write a number after the last sign"),
         ("3 4", "put [+] - [*] / between two numbers"),
         ("(3", r"add [)]"),
+        ("(1 2", r"add [)]"),
         ("3)", "close brackets once"),
         ("* 3", "where a number is to stand"),
         ("1 / (2 - 2)", "divide by another number"),
@@ -88,6 +89,9 @@ def test_what_is_no_sum_is_refused_with_the_way_out(text, way_out):
         (Fraction(1, 3), "0.333333"),
         (Fraction(-1, 10**7), "0"),
         (Fraction(10**21, 3), "3" * 21 + ".333333"),
+        (Fraction(2, 3), "0.666667"),
+        (Fraction(1, 1000), "0.001"),
+        (Fraction(10**9 - 1, 10**9), "1"),
     ],
 )
 def test_a_result_is_written_short(value, text):

@@ -30,7 +30,18 @@ def test_a_sum_falls_into_sums_of_two():
 
 
 @pytest.mark.parametrize(
-    "question", ["7 = ?", "7 - 5 = ?", "7 + 5", "", "What is 7 + 5 + 9 = ?", "7 + + 5 = ?", "{} + 1"]
+    "question",
+    [
+        "7 = ?",
+        "7 - 5 = ?",
+        "7 + 5",
+        " 7 + 5 + 9 = ?",
+        "7 + 5 + 9 = ?\n",
+        "",
+        "What is 7 + 5 + 9 = ?",
+        "7 + + 5 = ?",
+        "{} + 1",
+    ],
 )
 def test_what_is_no_sum_of_many_stays_whole(question):
     assert least_to_most.decompose(question) == [question]
@@ -46,6 +57,8 @@ def test_an_empty_answer_ends_it():
 def test_a_model_may_make_the_parts():
     steps = least_to_most.least_to_most(str.upper, "q", split=lambda question: [f"{question}a", "{}b"])
     assert list(steps) == [("qa", "QA"), ("QAb", "QAB")]
+    twice = least_to_most.least_to_most(str.upper, "q", split=lambda question: ["a", "{} and {}"])
+    assert list(twice)[-1].question == "A and A"
 
 
 def test_a_prompt_shows_its_work():

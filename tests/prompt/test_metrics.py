@@ -45,6 +45,7 @@ def test_a_call_and_its_tool_are_counted_as_the_reference_does(written, calls, s
 
 def test_the_order_of_keys_is_no_difference_and_broken_json_matches_nothing():
     assert metrics.argument_match(CALL, '{"a": "x", "b": "y"}', list) == 1.0
+    assert metrics.argument_match(CALL, '{"b":"y","a":"x"}', list) == 1.0
     assert 0 < metrics.argument_match(CALL, '{"a": "x", "b": "z"}', list) < 1
     assert metrics.argument_match(CALL.replace("}", ""), '{"a": "x"}', list) == 0.0
     assert metrics.argument_match("", '{"a": "x"}', list) == 0.0
@@ -52,7 +53,7 @@ def test_the_order_of_keys_is_no_difference_and_broken_json_matches_nothing():
 
 
 def test_scores_are_means_over_the_questions_that_each_metric_is_for():
-    with_tool = Task("k", (), "?", "", "find_it", '{"a": "x", "b": "y"}', "")
+    with_tool = Task("k", (), "?", "", "find_IT", '{"b":"y","a":"x"}', "")
     without = with_tool._replace(name=None)
     found = metrics.scores([with_tool, with_tool, without, without], [CALL, "", CALL, "No."], list)
     assert found == {"selection": 0.5, "arguments": 0.5, "exact": 0.5, "false positives": 0.5}

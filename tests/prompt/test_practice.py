@@ -52,6 +52,34 @@ def test_a_lookup_is_described_by_its_noun_and_no_other_tool_is():
             assert (noun in task.name) == (kind == "telling")
 
 
+def test_one_to_three_tools_are_on_offer_of_either_sort_of_name_and_real_ones_among_them():
+    assert {len(task.tools) for task in drawn("calculator")} == {2, 3}
+    offered = [tool for task in drawn("telling") for tool in task.tools]
+    assert {tool.name for tool in offered} & set(practice.REAL)
+    made = [tool.name for task in drawn("missing") for tool in task.tools if tool.name not in practice.REAL]
+    telling = [any(noun in name for noun in WORDS.nouns) for name in made]
+    assert any(telling) and not all(telling)
+
+
+def test_the_right_tool_may_stand_at_any_place():
+    places = {
+        ([tool.name for tool in task.tools].index(task.name), len(task.tools)) for task in drawn("calculator", 90)
+    }
+    assert places == {(0, 2), (1, 2), (0, 3), (1, 3), (2, 3)}
+
+
+def test_a_word_is_asked_for_in_the_other_language():
+    for task in drawn("dictionary"):
+        given = json.loads(task.arguments)["word"]
+        assert ("English" if given in WORDS.dictionary.values() else "Chinese") in task.question
+
+
+def test_no_word_stands_in_two_arbitrary_names():
+    for task in drawn("arbitrary"):
+        words = [word for tool in task.tools if tool.name not in practice.REAL for word in tool.name.split("_")]
+        assert len(set(words)) == len(words)
+
+
 @pytest.mark.parametrize("kind", ["no tool", "missing"])
 def test_where_no_tool_helps_none_is_called(kind):
     for task in drawn(kind):
