@@ -71,7 +71,17 @@ def test_the_right_tool_may_stand_at_any_place():
 def test_a_word_is_asked_for_in_the_other_language():
     for task in drawn("dictionary"):
         given = json.loads(task.arguments)["word"]
+        assert given in task.arguments, "a character is not spelled as a number"
         assert ("English" if given in WORDS.dictionary.values() else "Chinese") in task.question
+
+
+def test_sums_and_descriptions_are_of_every_sort():
+    given = [json.loads(task.arguments)["expression"] for task in drawn("calculator")]
+    assert {sum_.split()[1] for sum_ in given} == set("+-*")
+    described = [tool.description for task in drawn("telling") for tool in task.tools]
+    for pattern in practice.DESCRIBED:
+        before, after = pattern.split("{}")
+        assert any(text.startswith(before) and text.endswith(after) for text in described), pattern
 
 
 def test_no_word_stands_in_two_arbitrary_names():

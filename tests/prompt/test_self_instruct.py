@@ -50,11 +50,14 @@ def test_only_the_number_of_a_task_is_taken_off():
         ("Add two.", "2", "too short"),
         ("三加", "3", "too short"),
         ("word " * 151, "5", "too long"),
+        ("word " * 150, "5", None),
         ("Draw me a horse.", "a horse", "unseen"),
         ("Look at the pictures and choose.", "1", "unseen"),
         ("请看图片再回答。", "山", "unseen"),
         ("Name a photograph or a paragraph.", "one", None),
         ("Withdraw the army at once.", "yes", None),
+        ("Was a sword drawn here?", "yes", None),
+        ("请写出一个画家的名字。", "王维", None),
     ],
 )
 def test_a_rule_names_what_is_wrong_with_a_task(instruction, answer, reason):
@@ -79,6 +82,12 @@ def test_a_pool_grows_by_the_good_ones_only():
     ]
 
 
+def test_a_copy_that_is_bad_by_itself_is_told_why():
+    seeds = [Task("Draw a red horse now.", "horse")]
+    [judged] = self_instruct.self_instruct(seeds, lambda prompt: " Draw a red horse now.\nhorse", is_duplicate, 1)
+    assert judged.reason == "unseen"
+
+
 def test_at_most_a_quarter_of_the_examples_are_the_models_own():
     prompts = []
     seeds = [Task(f"Seed number {i} is here.", "s") for i in range(9)]
@@ -87,8 +96,9 @@ def test_at_most_a_quarter_of_the_examples_are_the_models_own():
         prompts.append(prompt)
         return f" Written in round {len(prompts)} now.\nw"
 
-    list(self_instruct.self_instruct(seeds, generate, lambda text, texts: text in texts, rounds=6))
-    assert [prompt.count("Written") for prompt in prompts] == [0, 1, 1, 1, 1, 1]
+    list(self_instruct.self_instruct(seeds, generate, lambda text, texts: text in texts, rounds=16))
+    assert [prompt.count("Written") for prompt in prompts] == [0] + [1] * 15
+    assert {prompt[: prompt.find("Written")].count("Seed") for prompt in prompts[1:]} == {0, 1, 2, 3}
     assert all(prompt.count("\ns") + prompt.count("\nw") == self_instruct.SHOWN for prompt in prompts)
 
 
