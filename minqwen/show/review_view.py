@@ -17,7 +17,9 @@ class Reviewer(stored.ReadableBox):
     def __init__(self, pages: Sequence[tuple[str, str]], path: Path):
         self.path = path
         self.state = review.resume(pages, path)
-        self.progress, self.page = HTML(), HTML()
+        self.progress = HTML()
+        # One height for all pages, so that the buttons stay under the pointer.
+        self.page = HTML(layout=Layout(height="24em", overflow="auto"))
         self.keep = Button(description="Keep", tooltip="This page stays", button_style="success")
         self.drop = Button(description="Drop", tooltip="This page goes", button_style="danger")
         self.undo = Button(description="Undo", tooltip="Take the last verdict back")

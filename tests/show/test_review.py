@@ -82,6 +82,10 @@ def test_buttons_decide_and_what_they_decide_is_in_the_file(widget):
     assert "All pages have a verdict" in widget.page.value
 
 
+def test_the_buttons_stay_where_they_are_however_long_a_page_is(widget):
+    assert widget.page.layout.height == "24em" and widget.page.layout.overflow == "auto"
+
+
 def test_a_page_is_shown_as_text_and_never_as_markup(widget):
     widget.keep.click()
     assert "Buy &lt;b&gt;pills&lt;/b&gt;!" in widget.page.value
