@@ -121,7 +121,7 @@ def _compare(place: Folder, shards: int, made_of: str) -> None:
         for position, record in store.read_places(shard):
             if "text" in record:
                 url = xxhash.xxh3_64_intdigest(record["url"].encode("utf-8", "surrogatepass"))
-                if url in urls:
+                if url in urls and record["url"]:  # pages without a URL have none in common
                     again.append(record["page"])
                 else:
                     urls.add(url)

@@ -256,6 +256,12 @@ def test_a_page_of_other_parts_is_told_what_a_page_is(tmp_path, wrong):
     assert pipeline.run(small_pages(), tmp_path, CHEAP, shard_size=60, progress=False).left["crawled"] == 60
 
 
+def test_pages_without_a_url_are_not_taken_for_one(tmp_path):
+    pages = [page._replace(url="") for page in small_pages(12) if page.html]
+    reasons = pipeline.run(pages, tmp_path, CHEAP, progress=False).reasons["exact"]
+    assert set(reasons) == {"same_text"} and reasons["same_text"] < len(pages) - 1
+
+
 def test_progress_is_shown_and_cleared(tmp_path, capsys):
     pipeline.run(small_pages(), tmp_path, CHEAP, shard_size=7)
     bars = capsys.readouterr().err
