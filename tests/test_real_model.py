@@ -249,8 +249,19 @@ def test_an_interrupted_conversion_leaves_no_folder_and_the_next_one_goes_throug
 
 def test_a_second_call_does_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(real_model, "fetch", None)  # calling it would fail
+    for part in real_model.PARTS:
+        (tmp_path / part).touch()
     real_model.main(tmp_path)
     assert "there already" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("lost", real_model.PARTS)
+def test_a_folder_that_lost_a_file_is_not_taken_for_the_model(tmp_path, monkeypatch, lost):
+    monkeypatch.setattr(real_model, "fetch", None)
+    for part in set(real_model.PARTS) - {lost}:
+        (tmp_path / part).touch()
+    with pytest.raises(SystemExit, match=f"lacks {lost}; delete that folder and run the same command again"):
+        real_model.main(tmp_path)
 
 
 def test_a_full_disk_is_seen_before_anything_is_fetched(tmp_path, monkeypatch):

