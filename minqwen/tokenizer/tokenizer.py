@@ -142,7 +142,7 @@ def _check_model_beside(folder: Path, vocab_size: int) -> None:
         rows = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
     except (OSError, ValueError, KeyError, TypeError):
         return  # no model here, or one that its own loader refuses
-    if vocab_size > rows:
+    if isinstance(rows, int) and vocab_size > rows:
         raise ValueError(
             f"the tokenizer of {folder} has {vocab_size} tokens, but the embedding of the model there has {rows} rows "
             f"(vocab_size in config.json), so ids from {rows} on have no vector; take both from one model"

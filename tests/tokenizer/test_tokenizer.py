@@ -236,7 +236,7 @@ def test_a_model_beside_it_with_fewer_rows_is_refused_with_both_sizes(tmp_path):
         Tokenizer.from_pretrained(tmp_path)
 
 
-@pytest.mark.parametrize("contents", ["{}", "[]", "{"])
+@pytest.mark.parametrize("contents", ["{}", "[]", "{", '{"vocab_size": "4096"}', '{"vocab_size": null}'])
 def test_a_model_beside_it_that_is_damaged_is_the_business_of_its_own_loader(tmp_path, contents):
     SHIPPED.save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text(contents)
