@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from minqwen.align import answers, gae, ppo, rollout, update
+from minqwen.align import answers, gae, ppo, rollout, shaping, update
 from minqwen.align.recipe import Settings
 from minqwen.align.reward import RewardModel
 from minqwen.align.rollout import Rollout, Sampling
@@ -156,8 +156,7 @@ def experience(
     logp = rollout.answer_logp(policy, walked)
     kl = ppo.kl_estimate(logp, rollout.answer_logp(reference, walked)).where(mask, 0.0)
     values = rollout.answer_values(critic.values, walked)
-    is_last = mask & (mask.cumsum(dim=-1) == mask.sum(dim=-1, keepdim=True))
-    rewards = scores[:, None].where(is_last, 0.0) - settings.beta * kl
+    rewards = shaping.token_rewards(scores, kl, mask, settings.beta)
     advantages, returns = gae.gae(rewards, values, 1.0, settings.lam, mask)
     gauges = {
         "optimality": scores.mean().item(),

@@ -80,7 +80,7 @@ def trpo_step(
             new = start + full / 2**halving
             moved, gained = counted.kl(new).item(), (counted.gain(new) - at_start).item()
             if moved <= limit and gained > 0:
-                return Step(new.detach(), moved, gained, counted.forwards, counted.backwards)
+                return Step(new, moved, gained, counted.forwards, counted.backwards)
     return Step(parameters.detach().clone(), 0.0, 0.0, counted.forwards, counted.backwards)
 
 

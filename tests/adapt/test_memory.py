@@ -42,6 +42,23 @@ def test_every_part_is_predicted_within_a_tenth(method, shape, B, T):
     assert expected.total == pytest.approx(found.total, rel=0.02)
 
 
+def test_a_measured_step_is_a_step_and_leaves_no_gradient():
+    torch.manual_seed(0)
+    model, x = nn.Linear(5, 3), torch.randn(7, 5)
+    before = [p.detach().clone() for p in model.parameters()]
+    _, value = memory.measure(model, torch.optim.SGD(model.parameters(), 0.1), lambda: model(x).square().sum())
+    expected = (x @ before[0].mT + before[1]).square().sum().item()
+    assert value == pytest.approx(expected)
+    assert all(p.grad is None for p in model.parameters())
+    assert not any(old.equal(new) for old, new in zip(before, model.parameters()))
+
+
+def test_half_types_take_half_the_bytes_of_what_stays():
+    whole, half = (memory.predict(SEVEN, "LoRA", 2, 256, kept=kept, learned=4.0) for kept in (4.0, 2.0))
+    assert half.activations == whole.activations / 2
+    assert half.adam == whole.adam and half.gradients == whole.gradients and half.weights < whole.weights
+
+
 def test_the_parameters_are_those_of_a_model():
     for shape in (*SHAPES.values(), SHAPES["small"] | {"tie_embeddings": True}):
         model = Qwen(QwenConfig(max_length=64, **shape))

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from minqwen.align import actor_critic, gae, policy_gradient
+from minqwen.align import actor_critic, gae, policy_gradient, ppo
 from minqwen.align.actor_critic import Batch, Judged, Settings
 
 B, T, V = 11, 3, 5
@@ -75,9 +75,8 @@ def test_a_second_step_on_the_same_batch_is_no_longer_a2c(agent, batch):
 def test_an_update_is_a_loop_over_shuffled_minibatches(agent, batch):
     twin = copy.deepcopy(agent)
     settings = Settings(epochs=2, minibatches=3, max_norm=0.1)
-    actor_critic.update(
-        agent, torch.optim.SGD(agent.parameters(), 0.5), batch, settings, torch.Generator().manual_seed(7)
-    )
+    groups = [{"params": part.parameters()} for part in (agent.actor, agent.critic)]  # one norm for both
+    actor_critic.update(agent, torch.optim.SGD(groups, 0.5), batch, settings, torch.Generator().manual_seed(7))
     white = batch._replace(advantages=gae.whiten(batch.advantages, batch.mask))
     generator = torch.Generator().manual_seed(7)
     orders = [torch.randperm(B, generator=generator) for _ in range(2)]
@@ -100,6 +99,36 @@ def test_the_first_ratio_is_one_and_old_numbers_stay(agent, batch):
     assert_close(batch, before)
     gauges = actor_critic.update(agent, actor_critic.adam(agent.parameters(), 0.01), batch, Settings())
     assert gauges.first_log_ratio > 1e-3, "a batch of an older policy is told"
+
+
+def test_the_parts_of_the_loss_are_those_of_ppo_each_with_its_own_clip(agent, batch):
+    settings = Settings(clip=0.3, value_clip=0.1, value_weight=0.7, entropy_weight=0.2)
+    old = batch._replace(logp=batch.logp + 0.4 * double(20, B, T), values=batch.values + 0.4 * double(21, B, T))
+    judged = agent(batch.observations, batch.actions)
+    found = actor_critic.losses(judged, old, settings)
+    policy = ppo.ppo_clip_loss(judged.logp, old.logp, old.advantages, old.mask, 0.3)
+    value = ppo.value_clip_loss(judged.values, old.values, old.returns, old.mask, 0.1)
+    entropy = judged.entropy[old.mask].mean()
+    assert_close(found.loss, policy.loss + 0.7 * value - 0.2 * entropy)
+    assert_close(tuple(found[1:]), (policy.loss, value, entropy, policy.clip_share, policy.kl))
+
+
+def test_the_gauges_are_means_over_the_minibatches_and_padding_is_in_none(agent, batch):
+    old = batch._replace(logp=(batch.logp + 0.1 * double(20, B, T)).where(batch.mask, -50.0))
+    settings = Settings(epochs=1, minibatches=1, entropy_weight=0.1)
+    white = old._replace(advantages=gae.whiten(old.advantages, old.mask))
+    expected = actor_critic.losses(agent(batch.observations, batch.actions), white, settings)
+    gauges = actor_critic.update(agent, torch.optim.SGD(agent.parameters(), 0.0), old, settings)
+    assert gauges.clip_share == pytest.approx(expected.clip_share.item())
+    assert gauges.kl == pytest.approx(expected.kl.item()) and gauges.kl != gauges.clip_share
+    assert (gauges.entropy, gauges.value_loss) == pytest.approx((expected.entropy.item(), expected.value.item()))
+    assert gauges.explained == gae.explained_variance(batch.returns, batch.values, batch.mask)
+    assert gauges.first_log_ratio == pytest.approx((0.1 * double(20, B, T))[batch.mask].abs().max().item())
+
+
+def test_the_settings_are_those_of_the_first_implementation():
+    assert Settings() == (0.2, 4, 4, 0.5, math.inf, 0.0, 0.5)
+    assert Settings(clip=math.inf, epochs=1, minibatches=1) == actor_critic.A2C
 
 
 def test_explained_variance_is_one_for_a_perfect_critic_and_zero_for_an_even_one(batch):

@@ -19,6 +19,9 @@ def test_samples_of_the_old_policy_give_means_of_the_new_one():
     log_ratio, x = drawn(0.5)
     assert_close(importance.expectation(log_ratio, x).item(), 0.5, atol=0.02, rtol=0)
     assert_close(importance.expectation(log_ratio, torch.ones_like(x)).item(), 1.0, atol=0.01, rtol=0)
+    few, x = drawn(0.5, n=11)
+    by_loops = sum(math.exp(r) * f for r, f in zip(few.tolist(), x.tolist())) / 11
+    assert_close(importance.expectation(few, x).item(), by_loops)
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.3, 1.0])

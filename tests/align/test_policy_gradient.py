@@ -50,6 +50,20 @@ def test_no_gradient_reaches_the_advantages():
     assert torch.autograd.grad(loss, advantages, allow_unused=True) == (None,)
 
 
+def test_a2c_equals_a_loop_and_teaches_the_critic_by_its_own_part_alone():
+    logp, values, entropies, returns = (double(i, B, T).requires_grad_() for i in range(4))
+    advantages, mask = double(4, B, T).requires_grad_(), double(5, B, T) > -0.5
+    loss = policy_gradient.a2c_loss(logp, values, entropies, advantages, returns, mask, 0.3, 0.7)
+    by_loops = 0.0
+    for b, t in mask.nonzero().tolist():
+        p, v, h, r, a = (x[b, t].item() for x in (logp, values, entropies, returns, advantages))
+        by_loops += (-p * a + 0.3 * (v - r) ** 2 / 2 - 0.7 * h) / int(mask.sum())
+    assert_close(loss.item(), by_loops)
+    slopes = torch.autograd.grad(loss, (values, advantages, returns), allow_unused=True)
+    assert_close(slopes[0], (0.3 * (values - returns) / mask.sum()).where(mask, 0.0).detach())
+    assert slopes[1:] == (None, None)
+
+
 def test_entropy_is_torchs():
     logits = double(0, B, T, V)
     assert_close(policy_gradient.entropy(logits), torch.distributions.Categorical(logits=logits).entropy())

@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 from minqwen.align import gae, random_walks, rollout, update
 from minqwen.align.random_walks import GOAL, LONGEST, NODES, PAD, Graph
+from minqwen.model import loss
 
 
 def seeded(seed=0):
@@ -56,6 +57,15 @@ def test_where_the_goal_is_too_far_the_count_says_so(line):
     alone = line.edges.clone()
     alone[1] = False  # nothing leads to the goal any more
     assert (random_walks._fewest(alone)[1:] > LONGEST).all()
+    longer = torch.zeros(NODES, NODES, dtype=torch.bool)
+    longer[torch.arange(1, NODES), torch.arange(NODES - 1)] = True  # 20 → 19 → ... → 0
+    assert random_walks._fewest(longer).tolist() == [min(node, LONGEST) + 1 for node in range(NODES)]
+
+
+def test_a_graph_in_which_a_start_leaves_no_room_for_a_detour_is_not_taken(monkeypatch):
+    found = iter([torch.full((NODES,), LONGEST), torch.full((NODES,), LONGEST - 1)])
+    monkeypatch.setattr(random_walks, "_fewest", lambda edges: next(found))
+    assert (random_walks.make_graph(seeded()).fewest == LONGEST - 1).all()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -110,6 +120,39 @@ def test_an_imitator_keeps_to_the_edges_far_more_often_than_chance(graph, imitat
     assert allowed > 0.5 and graph.edges.double().mean() < 0.15
 
 
+@pytest.fixture
+def steps(monkeypatch):
+    """Rate and ε of every step that Adam takes."""
+    seen = []
+
+    class Watched(torch.optim.Adam):
+        def step(self, closure=None):
+            seen.append((self.param_groups[0]["lr"], self.param_groups[0]["eps"]))
+            return super().step(closure)
+
+    monkeypatch.setattr(torch.optim, "Adam", Watched)
+    return seen
+
+
+def test_an_imitator_takes_a_step_on_a_hundred_walks_at_a_rate_that_falls(graph, steps, monkeypatch):
+    right, masks = loss.next_token_loss, []
+
+    def watched(logits, targets, mask):
+        masks.append((targets, mask))
+        return right(logits, targets, mask)
+
+    monkeypatch.setattr(loss, "next_token_loss", watched)
+    random_walks.imitate(graph, seeded(), walks=300, epochs=2, rate=4e-3)
+    assert [rate for rate, _ in steps] == [4e-3] * 3 + [2e-3] * 3
+    assert all(len(mask) == 100 and not mask.all() and (ids[~mask] == PAD).all() for ids, mask in masks)
+
+
+def test_both_rates_fall_in_a_line_and_adam_has_its_epsilon(graph, imitator, steps):
+    settings = dataclasses.replace(random_walks.PPO, policy_rate=1e-3, value_rate=3e-3, epochs=1, minibatches=1)
+    list(random_walks.improve(copied(imitator), graph, seeded(), 2, 8, settings))
+    assert sorted(steps) == [(5e-4, 1e-5), (1e-3, 1e-5), (1.5e-3, 1e-5), (3e-3, 1e-5)]
+
+
 def test_the_critic_foretells_nothing_at_first(imitator):
     critic = random_walks.critic_of(imitator)
     assert (critic.values(torch.tensor([[3, 5, 7]])) == 0).all()
@@ -120,20 +163,26 @@ def test_experience_is_gae_on_a_reward_at_the_last_node(graph, imitator):
     policy, critic = imitator, random_walks.critic_of(imitator)
     torch.nn.init.normal_(critic.score.weight, generator=seeded(1))
     walked = random_walks.walk(policy, torch.arange(1, NODES), seeded(3))
+    other, settings = random_walks.Qwen(random_walks.SIZE, seeded(2)), dataclasses.replace(random_walks.PPO, beta=0.3)
     with torch.no_grad():
-        batch, gauges = random_walks.experience(policy, policy, critic, graph, walked, random_walks.PPO)
+        batch, gauges = random_walks.experience(policy, other, critic, graph, walked, settings)
+        kl = rollout.answer_logp(policy, walked) - rollout.answer_logp(other, walked)
         values = critic.values(walked.ids, walked.is_token)
         scores = random_walks.optimality(graph, walked.ids, walked.is_token)
     raw = torch.zeros_like(batch.returns)
     for b, nodes in enumerate(walked.is_token.sum(-1).tolist()):
         v = [*values[b, : nodes - 1].tolist(), 0.0]
-        deltas = [v[t + 1] - v[t] + (scores[b].item() if t == nodes - 2 else 0.0) for t in range(nodes - 1)]
+        paid = [(scores[b].item() if t == nodes - 2 else 0.0) - 0.3 * kl[b, t].item() for t in range(nodes - 1)]
+        deltas = [v[t + 1] - v[t] + paid[t] for t in range(nodes - 1)]
         for t in range(nodes - 1):
             raw[b, t] = sum(0.95**k * delta for k, delta in enumerate(deltas[t:]))
     mask = walked.is_answer
     assert_close(batch.advantages, gae.whiten(raw, mask), atol=1e-4, rtol=1e-4)
     assert_close(batch.returns, (raw + values[:, :-1]).where(mask, 0.0), atol=1e-5, rtol=1e-5)
-    assert gauges["kl"] == 0 and gauges["optimality"] == pytest.approx(scores.mean().item())
+    assert gauges["optimality"] == pytest.approx(scores.mean().item())
+    assert gauges["kl"] == pytest.approx(kl.where(mask, 0.0).sum(-1).mean().item(), rel=1e-5)
+    assert gauges["arrived"] == walked.ended.double().mean() and not walked.ended.all()
+    assert gauges["explained"] == gae.explained_variance(batch.returns, batch.values, mask)
 
 
 def test_log_probabilities_are_those_of_the_walk_alone(imitator):
@@ -156,7 +205,7 @@ def test_ppo_improves_the_imitator_and_meets_the_policy_that_walked(graph, imita
     policy = copied(imitator)
     done = list(random_walks.improve(policy, graph, seeded(4), iterations=6, rollouts=64))
     assert max(each.ratio for each in done) < 1e-6
-    assert done[0].kl == 0 and done[-1].kl > 0.1
+    assert done[0].kl == 0 and done[-1].kl > 0.1 and max(each.clip_share for each in done) > 0.001
     assert random_walks.score(policy, graph, seeded(5)) > random_walks.score(imitator, graph, seeded(5)) + 0.2
     assert random_walks.score(policy, graph, None, greedy=True) <= 1
 

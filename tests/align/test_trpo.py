@@ -34,6 +34,7 @@ def test_products_with_the_fisher_matrix_are_those_of_the_whole_matrix():
     assert_close(fisher, by_hand)
     vector = double(0, 2)
     assert_close(trpo.fisher_product(kl, START, vector), fisher @ vector)
+    assert not START.requires_grad
 
 
 def test_conjugate_gradients_solve_a_system_in_as_many_products_as_it_has_unknowns():
@@ -84,7 +85,22 @@ def test_the_passes_are_counted():
 
 def test_where_nothing_can_be_gained_the_policy_stays():
     step = trpo.trpo_step(lambda x: -kl(x), kl, START)
-    assert step.parameters.equal(START) and step.gain == step.kl == 0
+    assert step.parameters.equal(START) and step.parameters is not START and step.gain == step.kl == 0
+
+
+def test_a_step_that_would_lose_is_halved_though_the_bound_holds():
+    def parabola(x):  # F = 1 and the slope is 1, so the full step is √(2 · 0.5) = 1, where much would be lost
+        return (x - 50 * x.square()).sum()
+
+    start = torch.zeros(1, dtype=torch.float64)
+    step = trpo.trpo_step(parabola, lambda x: x.square().sum() / 2, start, limit=0.5)
+    assert step.parameters.item() == 1 / 64 and step.gain == pytest.approx(1 / 64 - 50 / 64**2)
+    assert trpo.trpo_step(parabola, lambda x: x.square().sum() / 2, start, 0.5, halvings=6).parameters == 0
+    assert not step.parameters.requires_grad
+
+
+def test_no_more_products_are_made_than_iterations_were_asked_for():
+    assert trpo.trpo_step(gain, kl, START, iterations=1).backwards == 4, "gain, slope, one product, the curvature"
 
 
 def test_a_bound_of_zero_is_refused():
