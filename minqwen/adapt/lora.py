@@ -142,7 +142,7 @@ def matching(model: nn.Module, pattern: str) -> list[str]:
     found = [name for name in linear if re.search(pattern, name)]
     taken = [name for name in found if name.startswith(inside)]
     if not found:
-        last = sorted({name.rpartition(".")[2] for name in linear})
+        last = sorted({name.removesuffix(".base").rpartition(".")[2] for name in linear})
         raise ValueError(f"no linear layer has {pattern!r} in its name; their last parts are {', '.join(last)}")
     if taken:
         raise ValueError(f"{taken[0].removesuffix('.base')} has an adapter already; narrow the pattern {pattern!r}")

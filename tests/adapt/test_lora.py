@@ -5,6 +5,7 @@ import json
 import peft
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.testing import assert_close
@@ -149,6 +150,10 @@ def test_switched_off_the_model_is_the_old_one_also_after_an_error():
         assert model(IDS).equal(plain)
         raise KeyboardInterrupt
     assert not model(IDS).allclose(plain)
+    with lora.switched_off(model):
+        with lora.switched_off(model):
+            pass
+        assert model(IDS).equal(plain), "off before, and off again"
 
 
 def test_dropout_reaches_the_adapter_alone_and_only_in_training():
@@ -161,6 +166,22 @@ def test_dropout_reaches_the_adapter_alone_and_only_in_training():
         assert layer.eval()(x).equal(layer(x)) and not layer.train()(x).equal(layer(x))
         noise = (layer.train()(x) - layer.eval()(x)).mean(0)
         assert noise.abs().max() < 0.2, "on average dropout changes nothing"
+
+
+def test_a_is_uniform_in_one_over_the_root_of_what_it_reads_and_has_the_type_of_the_layer():
+    layer, again = (lora.LoRALinear(nn.Linear(400, 7), 3, 6.0, generator=rng()) for _ in range(2))
+    assert 0.95 / 20 < layer.a.abs().max() <= 1 / 20 and layer.a.mean().abs() < 0.1 / 20
+    assert layer.a.equal(again.a), "the generator decides"
+    half = lora.LoRALinear(nn.Linear(7, 11).bfloat16(), 3, 6.0)
+    assert half.a.dtype == half.b.dtype == torch.bfloat16
+
+
+def test_an_adapter_on_a_model_that_is_not_in_training_is_not_either():
+    model = tiny().eval()
+    lora.add_lora(model, "q_proj", 3, 5.0, dropout=0.5)
+    assert not any(module.training for module in model.modules())
+    lora.add_lora(model.train(), "v_proj", 3, 5.0)
+    assert model.model.layers[0].self_attn.v_proj.training
 
 
 def test_a_bias_is_added_once():
@@ -230,15 +251,19 @@ def test_ranks_may_differ_and_files_take_the_place_of_adapters_that_are_there(tm
     assert model(IDS).equal(expected)
 
 
+LAST_PARTS = "their last parts are down_proj, gate_proj, k_proj, lm_head, o_proj, q_proj, up_proj, v_proj$"
+
+
 @pytest.mark.parametrize(
     ("call", "way_out"),
     [
-        pytest.param(lambda m: lora.add_lora(m, "c_attn", 2, 4.0), "their last parts are .*v_proj", id="no such layer"),
+        pytest.param(lambda m: lora.add_lora(m, "c_attn", 2, 4.0), LAST_PARTS, id="no such layer"),
         pytest.param(lambda m: lora.add_lora(m, "v_proj", 29, 4.0), "between 1 and 28", id="rank above the size"),
         pytest.param(lambda m: lora.add_lora(m, "v_proj", 0, 4.0), "between 1 and 28", id="rank zero"),
         pytest.param(lambda m: lora.add_lora(m, "v_proj", 2, 4.0, dropout=1.0), "take 0.05", id="all dropped"),
         pytest.param(lambda m: lora.add_lora(m, "v_proj", 2, float("nan")), "above 0", id="alpha is no number"),
         pytest.param(lambda m: lora.add_lora(m, "v_proj", 2, 0.0), "above 0", id="alpha zero"),
+        pytest.param(lambda m: lora.add_lora(m, "v_proj", 2, float("inf")), "above 0", id="alpha infinite"),
         pytest.param(lambda m: lora.add_lora(m, "[", 2, 4.0), "put a backslash", id="no pattern"),
         pytest.param(lambda m: lora.add_lora(m, "q_proj", 2, 4.0), "narrow the pattern", id="adapted twice"),
         pytest.param(lambda m: lora.unmerge(m), "merge first", id="unmerged without merge"),
@@ -284,6 +309,8 @@ def test_a_merge_that_fails_half_way_is_undone():
     last.unmerge()
     with pytest.raises(ValueError, match="merge first"):
         lora.unmerge(model)
+    with pytest.raises(ValueError, match="unmerge first"), lora.switched_off(model):
+        pass
     assert sum(bool(layer.unmerged) for layer in lora.adapters(model).values()) == len(lora.adapters(model)) - 1
 
 
@@ -318,7 +345,18 @@ def test_an_adapter_for_another_base_is_refused_with_both_shapes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [{"use_dora": True}, {"bias": "all"}, {"alpha_pattern": {"q": 3}}, {"peft_type": "IA3"}], ids=str
+    "change",
+    [
+        {"use_dora": True},
+        {"use_rslora": True},
+        {"lora_bias": True},
+        {"fan_in_fan_out": True},
+        {"modules_to_save": ["lm_head"]},
+        {"bias": "all"},
+        {"alpha_pattern": {"q": 3}},
+        {"peft_type": "IA3"},
+    ],
+    ids=str,
 )
 def test_an_adapter_that_is_more_than_a_and_b_is_refused(tmp_path, change):
     adapter_files.save(adapted(), tmp_path)
@@ -333,6 +371,7 @@ def test_an_adapter_that_is_more_than_a_and_b_is_refused(tmp_path, change):
     [
         {"lora_alpha": None},
         {"lora_alpha": float("nan")},
+        {"lora_alpha": float("inf")},
         {"lora_alpha": -1},
         {"lora_dropout": 7},
         {"lora_dropout": "a"},
@@ -350,8 +389,72 @@ def test_settings_that_are_no_numbers_are_refused(tmp_path, change):
 
 def test_a_list_is_no_config(tmp_path):
     adapter_files.save(adapted(), tmp_path)
-    (tmp_path / "adapter_config.json").write_text("[]")
-    with pytest.raises(ValueError, match="no JSON object"):
+    for text, words in (("[]", "no JSON object"), ("{", "copy both files again"), ("{}", "no plain LoRA")):
+        (tmp_path / "adapter_config.json").write_text(text)
+        with pytest.raises(ValueError, match=words):
+            adapter_files.load(tiny(), tmp_path)
+    (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA"}')
+    with pytest.raises(ValueError, match="no plain LoRA"):
+        adapter_files.load(tiny(), tmp_path)
+
+
+def test_what_a_config_need_not_say_may_be_absent_or_empty(tmp_path):
+    adapter_files.save(model := adapted(), tmp_path)
+    empty = {"peft_type": "LORA", "lora_alpha": 5, "modules_to_save": [], "alpha_pattern": {}}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(empty))
+    adapter_files.load(other := tiny(), tmp_path)
+    assert other(IDS).equal(model(IDS))
+    assert {layer.dropout for layer in lora.adapters(other).values()} == {0.0}
+
+
+def test_a_file_goes_into_a_new_folder_and_says_whose_tensors_it_holds(tmp_path):
+    adapter_files.save(adapted(), tmp_path / "a" / "b")
+    with safe_open(tmp_path / "a" / "b" / "adapter_model.safetensors", "pt") as file:
+        assert file.metadata() == {"format": "pt"}
+
+
+def test_loaded_settings_and_types_are_those_of_the_file_and_of_the_model(tmp_path):
+    adapter_files.save(model := adapted(alpha=5.0, dropout=0.25), tmp_path)
+    other = tiny()
+    lora.add_lora(other, EVERY, 2, 1.0)
+    adapter_files.load(other, tmp_path)
+    assert other.eval()(IDS).equal(model.eval()(IDS))
+    assert {(x.rank, x.alpha, x.dropout) for x in lora.adapters(other).values()} == {(3, 5.0, 0.25)}
+    adapter_files.load(half := tiny().bfloat16(), tmp_path)
+    assert {p.dtype for p in half.parameters()} == {torch.bfloat16}
+
+
+def test_a_file_that_does_not_fit_the_adapters_that_are_there_is_refused(tmp_path):
+    adapter_files.save(adapted("q_proj"), tmp_path)
+    with pytest.raises(ValueError, match="load into a fresh model"):
+        adapter_files.load(adapted("k_proj"), tmp_path)
+    lora.merge(model := adapted("q_proj"))
+    with pytest.raises(ValueError, match="unmerge first"):
+        adapter_files.load(model, tmp_path)
+
+
+def renamed(old, new):
+    return lambda tensors: {key.replace(old, new): tensor for key, tensor in tensors.items()}
+
+
+def cut(tensors):
+    return {key: tensor[:, :2].contiguous() if "lora_B" in key else tensor for key, tensor in tensors.items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        pytest.param(renamed("base_model.model.", "other."), "no LoRA of a linear layer", id="another prefix"),
+        pytest.param(renamed("lora_B", "lora_C"), "no LoRA of a linear layer", id="another part"),
+        pytest.param(renamed("self_attn.q_proj", "input_layernorm"), "no such linear layer", id="a norm"),
+        pytest.param(cut, "made for another base", id="two ranks"),
+        pytest.param(lambda tensors: {}, "no plain LoRA", id="nothing"),
+    ],
+)
+def test_tensors_that_are_no_adapter_of_this_model_are_refused(tmp_path, change, words):
+    adapter_files.save(adapted("q_proj"), tmp_path)
+    save_file(change(load_file(tmp_path / "adapter_model.safetensors")), tmp_path / "adapter_model.safetensors")
+    with pytest.raises(ValueError, match=words):
         adapter_files.load(tiny(), tmp_path)
 
 
@@ -359,6 +462,10 @@ def test_files_that_are_absent_or_cut_say_so(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"lacks adapter_config.json, adapter_model.safetensors"):
         adapter_files.load(tiny(), tmp_path)
     adapter_files.save(adapted(), tmp_path)
+    (tmp_path / "adapter_config.json").rename(tmp_path / "aside")
+    with pytest.raises(FileNotFoundError, match=r"lacks adapter_config.json; a LoRA"):
+        adapter_files.load(tiny(), tmp_path)
+    (tmp_path / "aside").rename(tmp_path / "adapter_config.json")
     weights = tmp_path / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(ValueError, match="copy both files again"):

@@ -80,6 +80,14 @@ def test_tails_zeros_and_extremes_come_back_exactly(size):
     assert nf4.nf4_dequantize(nf4.nf4_quantize(w)).equal(w)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_scales_are_float32_whatever_the_weights_are_and_carry_no_gradient(dtype):
+    w = normal(7, 11).to(dtype).requires_grad_()
+    q, expected = nf4.nf4_quantize(w), nf4.nf4_quantize(w.detach().float())
+    assert all(one.equal(two) for one, two in zip(q, expected)) and not q.absmax.requires_grad
+    assert nf4.nf4_dequantize(q).dtype == torch.float32
+
+
 def test_quantising_twice_changes_nothing():
     once = nf4.nf4_dequantize(nf4.nf4_quantize(normal(97, 13)))
     twice = nf4.nf4_quantize(once)

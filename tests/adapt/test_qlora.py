@@ -49,7 +49,9 @@ def test_double_quantize_is_its_definition_in_loops(n, block):
 
 def test_equal_scales_and_no_scales_come_back_exactly():
     for absmax in (torch.full((300,), 0.7), torch.zeros(5), torch.zeros(0)):
-        assert_close(qlora.double_dequantize(qlora.double_quantize(absmax)), absmax, atol=1e-6, rtol=0)
+        d = qlora.double_quantize(absmax)
+        assert_close(qlora.double_dequantize(d), absmax, atol=1e-6, rtol=0)
+        assert d.mean.isfinite()
 
 
 def test_whole_numbers_keep_scales_as_well_as_the_dynamic_floats_of_bitsandbytes():
@@ -65,6 +67,17 @@ def test_a_weight_takes_four_bits_and_an_eighth():
     layer = qlora.NF4Linear(nn.Linear(1024, 1024))
     assert layer.bits == pytest.approx(4 + 8 / 64 + 32 / (64 * 256), abs=1e-4)
     assert round(layer.bits, 3) == 4.127
+    small = qlora.NF4Linear(nn.Linear(11, 7))
+    assert small.bits * 77 == 8 * sum(x.nbytes for name, x in small.named_buffers() if name != "shape")
+
+
+def test_a_layer_keeps_its_type_and_may_have_blocks_of_another_size():
+    linear = nn.Linear(64, 32).bfloat16()
+    layer = qlora.QLoRALinear(linear, 2, 4.0, block=32)
+    assert layer.base.weight.dtype == torch.bfloat16 and layer(torch.ones(3, 64).bfloat16()).dtype == torch.bfloat16
+    q = nf4.nf4_quantize(linear.weight, 32)
+    assert layer.base.packed.equal(q.packed) and len(layer.base.codes) == len(q.absmax) == 64
+    assert (layer.base.weight - linear.weight).abs().max() < 0.2 * linear.weight.abs().max()
 
 
 @pytest.mark.parametrize("sizes", [(7, 11), (64, 64), (13, 5)])
@@ -110,9 +123,9 @@ def test_autograd_keeps_the_input_but_not_the_dequantised_weight():
 
     def note(tensor):
         kept.append(tuple(tensor.shape))
-        return tensor
+        return (tensor,)  # as hooks that keep tensors elsewhere do
 
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda packed: packed[0]):
         y = layer(x)
     assert (3, 256) in kept and max(a * b for a, b in kept) <= 2 * 512
     y.sum().backward()
