@@ -14,7 +14,7 @@ def policy_gradient_loss(
     logp: Float[Tensor, "B T"], advantages: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]
 ) -> Float[Tensor, ""]:
     """−mean log π(a|s) · A over the actions where mask is True; its gradient is −mean A ∇log π."""
-    return -averages.mean_over(logp.where(mask, 0.0) * advantages.detach().where(mask, 0.0), mask)
+    return -averages.mean_over(logp * advantages.detach().where(mask, 0.0), mask)
 
 
 def entropy(logits: Float[Tensor, "*batch V"]) -> Float[Tensor, "*batch"]:
