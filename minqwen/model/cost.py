@@ -13,7 +13,7 @@ STAGES = ("whole copies", "moments shared", "moments and gradients shared", "eve
 
 # How often a training step of this package reads or writes what, products and all the rest together; counted
 # operation by operation, which tests/model/test_cost.py does again.
-PASSES_C, PASSES_F = 190, 23  # for each token and layer, tensors of width C and F
+PASSES_C, PASSES_F = 160, 23  # for each token and layer, tensors of width C and F
 PASSES_V = 12  # for each token, rows of logits
 PASSES_WEIGHTS = 12  # products, norm, clipping, AdamW
 
@@ -56,7 +56,7 @@ def step_flops(B: int, T: int, n_layers: int, C: int, Ckv: int, F: int, V: int) 
 
 
 def step_bytes(B: int, T: int, n_layers: int, C: int, Ckv: int, F: int, V: int) -> int:
-    """4 · (B·T · (layers · (190·C + 23·F) + 12·V) + 12·N): what a float32 step of this package reads and writes."""
+    """4 · (B·T · (layers · (160·C + 23·F) + 12·V) + 12·N): what a float32 step of this package reads and writes."""
     parameters = product_weights(n_layers, C, Ckv, F, V) + C * V
     return 4 * (B * T * (n_layers * (PASSES_C * C + PASSES_F * F) + PASSES_V * V) + PASSES_WEIGHTS * parameters)
 

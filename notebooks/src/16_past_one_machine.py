@@ -293,7 +293,7 @@ assert len(set(ladder.values())) == 1
 
 # %% [markdown]
 r"""
-(Attention's pairs are left out: torch's counter does not know the kernel that computes them on a processor.) Bytes need a census: every operation reads and writes its tensors. `cost.step_bytes` holds the result for this package, 190 passes over a C-wide tensor for each layer; a test counts them again.
+(Attention's pairs are left out: torch's counter does not know the kernel that computes them on a processor.) Bytes need a census: every operation reads and writes its tensors. `cost.step_bytes` holds the result for this package, 160 passes over a C-wide tensor for each layer; a test counts them again.
 
 **This machine**, on one thread. Times are the processor's own, so that a busy neighbour counts less:
 """
