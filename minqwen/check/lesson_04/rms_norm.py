@@ -74,12 +74,8 @@ def _half(rng: torch.Generator) -> list[Case]:
     ]
 
 
-def _double(rng: torch.Generator) -> list[Case]:
-    given, nothing = _given(rng, 2, 3, dtype=torch.float64), torch.empty(0, dtype=torch.float64)
-    return [Case(given, nothing, "", lambda out: out.flatten()[:0], "the type of the result")]
-
-
-_SLOPES = draw.by_differences(_loops, "x", "weight")
+_NAMES = ("x", "weight")
+_SLOPES = draw.by_differences(_loops, *_NAMES)
 _MEAN = "wide.square().mean(dim=-1, keepdim=True)"
 _ONE_LESS = "wide.square().sum(dim=-1, keepdim=True) / (x.shape[-1] - 1)"
 
@@ -133,8 +129,8 @@ For example, the token `[3., 4.]` has mean square (9 + 16) / 2 = 12.5, so with w
         Test("eps stands inside the root", _eps),
         Test("leading dimensions pass through, and each token is by itself", _leading),
         Test("half types: squares are taken in float32, and the dtype of x comes back", _half),
-        Test("a float64 result for a float64 x", _double),
-        draw.slopes("the gradients of x and weight", ("x", "weight"), lambda rng: _given(rng, 2, 3), _SLOPES),
+        draw.types("a float64 result for a float64 x", _NAMES, lambda rng: _given(rng, 2, 3), (torch.float64,)),
+        draw.slopes("the gradients of x and weight", _NAMES, lambda rng: _given(rng, 2, 3), _SLOPES),
     ),
     wrong_answers={
         "mean_subtracted": _wrong(
