@@ -66,10 +66,9 @@ def _leading(rng: torch.Generator) -> list[Case]:
 
 
 def _half(rng: torch.Generator) -> list[Case]:
-    loud = (100 * _digits(rng, 2, 3) + 200).half()
     note = "the largest float16 is 65504, and the square of 300 is already more"
     return [
-        _case({"x": loud, "weight": draw.normal(rng, 3, dtype=torch.float16)}, note),
+        _case({"x": (100 * _digits(rng, 2, 3) + 200).half(), "weight": draw.normal(rng, 3, dtype=torch.float16)}, note),
         _case(_given(rng, 2, 3, dtype=torch.bfloat16)),
     ]
 
