@@ -63,9 +63,10 @@ def nf4_dequantize(q: NF4Weight, block: int = 64) -> Float[Tensor, "*shape"]:
     levels = nf4_levels()
     # A byte is looked up once for both its weights: two float32 side by side, moved as one number of 64 bits.
     pairs = torch.stack([levels.repeat_interleave(16), levels.repeat(16)], dim=1).view(torch.float64)[:, 0]
-    values = pairs[q.packed.int()].view(torch.float32)
-    rows = F.pad(values[:n], (0, -n % block)).reshape(-1, block)
-    return (rows * q.absmax[:, None]).reshape(-1)[:n].reshape(shape)
+    padded = len(q.absmax) * block  # with as many codes as the last block would have if it were whole
+    codes = F.pad(q.packed, (0, -(-padded // 2) - len(q.packed))).int()
+    rows = pairs.index_select(0, codes).view(torch.float32)[:padded].view(-1, block)
+    return rows.mul_(q.absmax[:, None]).view(-1)[:n].view(shape)
 
 
 def _check(w: Tensor, block: int) -> None:
