@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import ours
 import peer
-from harness import SMOLLM2, TINY, Goal, Rounds, Row, Table, interleave
+from harness import SMOLLM2, TINY, Goal, Rounds, Row, Table, clock, interleave
 
 SIDES = {"ours": ours, "peer": peer}
 
@@ -29,7 +29,7 @@ def training(
     def run(name: str) -> Callable[[], None]:
         return lambda: losses[name].extend(next(loops[name]) for _ in range(steps))
 
-    timed = interleave({**{name: run(name) for name in SIDES}, "matrix": lambda: a @ a}, rounds)
+    timed = interleave({**{name: run(name) for name in SIDES}, "matrix": lambda: a @ a}, rounds, clock)
     speeds = timed.speeds(steps * batch_size * T)
     flops, peak = operations(models["ours"], T), 2 * square**3 / min(timed.seconds["matrix"])
     gap = max(abs(o - p) for o, p in zip(*losses.values()))
@@ -70,7 +70,7 @@ def generation(
     for B in batches:
         ids = torch.randint(models["ours"].config.vocab_size, (B, prompt), generator=generator)
         texts: dict[str, Tensor] = {}
-        timed = interleave(writers(models, ids, new, texts), rounds)
+        timed = interleave(writers(models, ids, new, texts), rounds, clock)
         rows += [
             Row(f"generation, batch {B}", "tokens/s", *timed.speeds(B * new), Goal("ratio", "≥", 1.4)),
             equality(f"equal tokens, batch {B}", texts),
@@ -91,7 +91,8 @@ def decoding(
     models, texts = pair(shape, share_memory=True), {}
     matrix, vector = torch.ones(buffer), torch.ones(buffer[1])
     probes = {"matrix-vector product": lambda: matrix @ vector, "sum": lambda: matrix.sum()}
-    timed = interleave({**writers(models, torch.ones(1, 1, dtype=torch.long), new, texts), **probes}, rounds)
+    writing = writers(models, torch.ones(1, 1, dtype=torch.long), new, texts)
+    timed = interleave({**writing, **probes}, rounds, clock)
     read = sum(p.nbytes for p in (*models["ours"].model.layers.parameters(), models["ours"].lm_head.weight))
     seconds, probe = min((min(timed.seconds[name]), name) for name in probes)
     bandwidth, speeds = matrix.nbytes / seconds, timed.speeds(new)
