@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 import tool_use
 from minqwen import assets
@@ -11,7 +12,7 @@ from minqwen.prompt import practice
 from minqwen.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer.from_pretrained(assets.TINY_QWEN)
-SHORT = {**tool_use.RECIPE, "traces": 12, "chats": 1, "warmup": 1, "batch_size": 2, "steps": 2}
+SHORT = {**tool_use.RECIPE, "traces": 12, "chats": 1, "warmup": 1, "batch_size": 2, "drill_steps": 2, "steps": 2}
 
 
 @pytest.fixture(scope="module")
@@ -44,5 +45,27 @@ def test_a_short_run_leaves_a_model_and_a_log(tmp_path, monkeypatch, words):
     monkeypatch.setattr(tool_use, "measured", lambda model, tokenizer, test: {"asked": len(test)})
     tool_use.run(tmp_path / "model", tmp_path / "log.jsonl", TOKENIZER, SHORT)
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text("utf-8").splitlines()]
-    assert log[2]["step"] == 0 and [r["scores"]["asked"] for r in log[3:]] == [len(practice.KINDS)] * 3
+    assert log[1]["drill"] == 0 and 0 <= log[1]["copied"] < 0.5, "who has not practised does not copy"
+    assert log[3]["step"] == 0 and [r["scores"]["asked"] for r in log[4:]] == [len(practice.KINDS)] * 3
     assert Qwen.from_pretrained(tmp_path / "model").config.vocab_size == 4096
+
+
+def test_drills_fill_windows_and_half_of_them_are_lists():
+    made = tool_use.drills(["moon", "king", "sea", "age", "ring", "star", "owner"], 20, TOKENIZER, 120, seed=0)
+    assert made.ids.shape == (20, 120)
+    assert (made.documents > 0).double().mean() > 0.6, "texts are packed"
+    assert made.learned[made.documents == 0].sum() == 0
+    again = tool_use.drills(["moon", "king", "sea", "age", "ring", "star", "owner"], 20, TOKENIZER, 120, seed=0)
+    assert all(a.equal(b) for a, b in zip(made, again))
+
+
+def test_copied_counts_learned_tokens_only():
+    made = tool_use.drills(["moon", "king", "sea", "age", "ring", "star", "owner"], 4, TOKENIZER, 120, seed=0)
+
+    def says(which):
+        return lambda ids, documents: torch.zeros(*ids.shape, 4096).scatter(-1, which[..., None], 1.0)
+
+    following = made.ids[:, 1:]
+    assert tool_use.copied(says(following), made) == 1
+    assert tool_use.copied(says(torch.where(made.targets, following, 0)), made) == 1
+    assert tool_use.copied(says(torch.where(made.targets, 0, following)), made) == 0

@@ -1,11 +1,13 @@
 """Teaches the fine-tuned tiny Qwen to ask tools: recipe, log, and the model.
 
-The log is one JSON object a line: first the recipe, then the training loss every ten steps, and at the end, of the
-model before and of the saved weights, the three metrics by kind of task, with the words of training and held-out ones.
+First a drill in copying, then traces with some of the drill and of the earlier tasks among them. The log is one JSON
+object a line: the recipe; every ten steps the training loss, in the drill with the share of held-out drills that the
+model then copies right; at the end, of the model before and of the saved weights, the three metrics by kind of task,
+with the words of training and held-out ones.
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +19,32 @@ from minqwen import assets
 from minqwen.align import answers, sft, tasks, traces
 from minqwen.data import corpus, images
 from minqwen.model import Qwen, training
-from minqwen.prompt import metrics, practice, react, tools
+from minqwen.prompt import copying, metrics, practice, react, tools
 from minqwen.tokenizer import Tokenizer
 
 RECIPE = {
     "seed": 0,
     "shares": {
-        "telling": 4,
-        "arbitrary": 4,
-        "calculator": 2,
-        "dictionary": 2,
-        "poem_search": 2,
-        "no tool": 3,
-        "missing": 3,
+        "telling": 6,
+        "arbitrary": 8,
+        "calculator": 1,
+        "dictionary": 1,
+        "poem_search": 1,
+        "no tool": 2,
+        "missing": 4,
     },
-    "traces": 3000,
-    "chats": 60,  # examples of every earlier task, mixed in
+    "traces": 28000,
+    "chats": 300,  # examples of every earlier task, mixed in
+    "drills": 0.15,  # windows of the drill for one of traces
     "window": 224,
     "batch_size": 8,
-    "warmup": 20,
-    "steps": 130,
+    "warmup": 50,
+    "drill_steps": 500,
+    "steps": 3200,
     "peak": 2e-3,
 }
 LOG_EVERY = 10
-MANY = 20  # questions of each kind at the end
+MANY = 40  # questions of each kind at the end
 
 
 def words(split: str) -> practice.Words:
@@ -56,6 +60,17 @@ def made(given: practice.Words, shares: Mapping[str, int], count: int, seed: int
     rng = random.Random(seed)
     kinds = rng.choices(list(shares), list(shares.values()), k=count)
     return [practice.task(given, rng, kind) for kind in kinds]
+
+
+def drills(words_used: Sequence[str], count: int, tokenizer: Tokenizer, length: int, seed: int) -> sft.Windows:
+    """So many windows with drills in copying, half of them lists, half names to find."""
+    rng, rows, tokens = random.Random(f"drill {seed}"), [], 0
+    while tokens < count * length:
+        ids, learned = traces.drill(rng.choice((copying.again, copying.found))(words_used, rng), tokenizer)
+        if len(ids) <= length:
+            rows.append((ids, learned))
+            tokens += len(ids)
+    return sft.lay_out(rows, tokenizer, length).rows(slice(count))
 
 
 def windows(recipe: Mapping[str, Any], tokenizer: Tokenizer) -> sft.Windows:
@@ -88,18 +103,29 @@ def questions(split: str, many: int) -> list[practice.Task]:
     return [practice.task(given, rng, kind) for kind in practice.KINDS for _ in range(many)]
 
 
+@torch.no_grad()
+def copied(model: Qwen, test: sft.Windows) -> float:
+    """The share of learned tokens that are the likeliest ones."""
+    right = model(test.ids[:, :-1], documents=test.documents[:, :-1]).argmax(-1) == test.ids[:, 1:]
+    return right[test.targets].double().mean().item()
+
+
 def run(folder: Path, log: Path, tokenizer: Tokenizer, recipe: Mapping[str, Any] = RECIPE) -> None:
-    """Train; `folder` gets the model in bfloat16, `log` a line for everything measured."""
+    """Drill, then traces; `folder` gets the model in bfloat16, `log` a line for everything measured."""
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text(training.as_line({**recipe, **pretrain.machine()}), encoding="utf-8")
-    model = Qwen.from_pretrained(assets.TINY_QWEN_SFT)
-    batches = windows(recipe, tokenizer)
-    write(log, {"windows": len(batches.ids), "learned_tokens": int(batches.targets.sum())})
-    settings = {"warmup": recipe["warmup"], "batch_size": recipe["batch_size"], "seed": recipe["seed"]}
-    steps = sft.fine_tune(
-        model, batches, recipe["steps"], recipe["peak"], bfloat16=training.multiplies_bfloat16(), **settings
-    )
-    for step in tqdm(steps, total=recipe["steps"]):
+    model, length, batch = Qwen.from_pretrained(assets.TINY_QWEN_SFT), recipe["window"] + 1, recipe["batch_size"]
+    test = drills(words("held_out").nouns, 16, tokenizer, length, seed=-1)
+    lexicon = traces.lexicon()
+    drill = drills(lexicon, recipe["drill_steps"] * batch, tokenizer, length, recipe["seed"])
+    for step in taught(model, drill, recipe["drill_steps"], recipe):
+        if step.step % LOG_EVERY == 0:
+            write(log, {"drill": step.step, "loss": step.loss, "copied": copied(model, test)})
+    lines = windows(recipe, tokenizer)
+    more = drills(lexicon, round(recipe["drills"] * len(lines.ids)), tokenizer, length, recipe["seed"] + 1)
+    lines = sft.join(lines, more)
+    write(log, {"windows": len(lines.ids), "learned_tokens": int(lines.targets.sum())})
+    for step in taught(model, lines, recipe["steps"], recipe):
         if step.step % LOG_EVERY == 0:
             write(log, {"step": step.step, "loss": step.loss})
     model.save_pretrained(folder, dtype=torch.bfloat16)
@@ -108,6 +134,13 @@ def run(folder: Path, log: Path, tokenizer: Tokenizer, recipe: Mapping[str, Any]
         asked = Qwen.from_pretrained(where)
         for split in splits:
             write(log, {when: split, "scores": measured(asked, tokenizer, questions(split, MANY))})
+
+
+def taught(model: Qwen, batches: sft.Windows, steps: int, recipe: Mapping[str, Any]) -> Iterator[training.Step]:
+    """The steps of one stage; the rate rises and falls in each."""
+    settings = {"warmup": recipe["warmup"], "batch_size": recipe["batch_size"], "seed": recipe["seed"]}
+    fast = training.multiplies_bfloat16()
+    yield from tqdm(sft.fine_tune(model, batches, steps, recipe["peak"], bfloat16=fast, **settings), total=steps)
 
 
 def write(log: Path, *records: Mapping[str, Any]) -> None:

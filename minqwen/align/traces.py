@@ -58,9 +58,24 @@ def writer(
     return write
 
 
+def drill(pieces: Sequence[Piece], tokenizer: Tokenizer) -> tuple[list[int], list[bool]]:
+    """A text in pieces, such as those of `prompt.copying`, as ids, and which of them are learned."""
+    encoded = [(tokenizer.encode(text), learned) for text, learned in pieces]
+    return [i for ids, _ in encoded for i in ids], [learned for ids, learned in encoded for _ in ids]
+
+
+def lexicon(many: int = 6000) -> list[str]:
+    """Words of the training split among the `many` commonest; none is a held-out one, or its plural."""
+    english, _ = tasks.commonest(many)
+    return [w for w in english if {tasks.split_of(w), tasks.split_of(w.removesuffix("s"))} == {"train"}]
+
+
 def material(split: str) -> dict[str, list]:
-    """For `prompt.practice`: nouns of tools and their names, and plain questions, of one split; things of both."""
+    """For `prompt.practice`: nouns of tools and their names, and plain questions, of one split; things of both.
+
+    Training has all words of the lexicon, so that names have to be read; the test common ones.
+    """
     english, _ = tasks.commonest()
-    nouns = [word for word in english if tasks.split_of(word) == split]
+    nouns = lexicon() if split == "train" else [word for word in english if tasks.split_of(word) == split]
     plain = [(example.question, example.answer) for example in tasks.examples(split, 300, only=PLAIN)]
     return {"nouns": nouns, "names": nouns, "things": english, "plain": plain}

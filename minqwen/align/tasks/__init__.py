@@ -60,11 +60,11 @@ def split_of(given: str) -> str:
     return "held_out" if share < HELD_OUT else "train"
 
 
-def commonest() -> tuple[list[str], list[str]]:
-    """The commonest English words, in small letters, and Chinese characters of the training texts."""
+def commonest(many: int = COMMONEST) -> tuple[list[str], list[str]]:
+    """The `many` commonest English words, in small letters, and Chinese characters of the training texts."""
     english = Counter(re.findall(r"\b[a-z]{3,8}\b", " ".join(d.text for d in corpus.load("train", "en"))))
     chinese = Counter(re.findall(r"[\u4e00-\u9fff]", "".join(d.text for d in corpus.load("train", "zh"))))
-    return [word for word, _ in english.most_common(COMMONEST)], [c for c, _ in chinese.most_common(COMMONEST)]
+    return [word for word, _ in english.most_common(many)], [c for c, _ in chinese.most_common(many)]
 
 
 def _verse(split: str, task: str) -> list[Example]:
