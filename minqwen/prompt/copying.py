@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 Piece = tuple[str, bool]  # a part of the text, and whether it is to be learned
 
-ASKS = ("Which is {}?", "{}?", "Find {}.", "I need the {}.")
+LINES = ("{name}: Finds the {key} of something.\n", "{name}: Gives the {key} of a thing.\n", "the {key}: {name}\n")
 SEPARATORS = (", ", "\n", " ", "; ")
 
 
@@ -26,11 +26,11 @@ def again(words: Sequence[str], rng: random.Random) -> list[Piece]:
 
 
 def found(words: Sequence[str], rng: random.Random) -> list[Piece]:
-    """Names beside words in a list, then up to three of the words; the name that stands beside each is learned."""
+    """Names in a list, each with a word, as tools with what they are for; then each word, and its name is learned."""
     keys = rng.sample(list(words), rng.randint(2, 6))
-    names = [name(words, rng) for _ in keys]
-    line, ask = rng.choice(("{1}: {0}\n", "{0}: {1}\n")), rng.choice(ASKS)
-    pieces = [("".join(line.format(*pair) for pair in zip(keys, names)), False)]
-    for i in rng.sample(range(len(keys)), min(len(keys), 3)):
-        pieces += [(f"{ask.format(keys[i])} ", False), (f"{names[i]}\n", True)]
+    pairs = [(key, name(words, rng)) for key in keys]
+    line = rng.choice(LINES)
+    pieces = [("".join(line.format(key=key, name=named) for key, named in pairs), False)]
+    for key, named in rng.sample(pairs, len(pairs)):
+        pieces += [(f"I need the {key}.\nAction: ", False), (f"{named}\n", True)]
     return pieces
