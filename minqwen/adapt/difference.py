@@ -57,9 +57,9 @@ def add_difference(base: nn.Module, file: str | Path) -> nn.Module:
 def _compare(new: dict[str, Tensor], old: dict[str, Tensor], what: object) -> None:
     if other := sorted(new.keys() ^ old.keys()):
         raise ValueError(f"{what} and the base differ in {', '.join(other[:3])}; take the base that it came from")
-    for name, tensor in new.items():
-        if tensor.shape != old[name].shape:
-            shapes = f"{tuple(tensor.shape)} against {tuple(old[name].shape)}"
+    for name, weight in old.items():
+        if new[name].shape != weight.shape:
+            shapes = f"{tuple(new[name].shape)} against {tuple(weight.shape)}"
             raise ValueError(f"{name} has other shapes in {what} and in the base: {shapes}; take its own base")
 
 

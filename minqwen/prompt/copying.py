@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 Piece = tuple[str, bool]  # a part of the text, and whether it is to be learned
 
-LINES = ("{name}: Finds the {key} of something.\n", "{name}: Gives the {key} of a thing.\n", "the {key}: {name}\n")
+LINES = ("Finds the {}. {}\n", "Gives the {}. {}\n", "The {}. {}\n")
 SEPARATORS = (", ", "\n", " ", "; ")
 
 
@@ -26,11 +26,10 @@ def again(words: Sequence[str], rng: random.Random) -> list[Piece]:
 
 
 def found(words: Sequence[str], rng: random.Random) -> list[Piece]:
-    """Names in a list, each with a word, as tools with what they are for; then each word, and its name is learned."""
-    keys = rng.sample(list(words), rng.randint(2, 6))
-    pairs = [(key, name(words, rng)) for key in keys]
+    """Words in a list, each with a name, as tools are listed; then each word again, and its name is learned."""
+    pairs = [(key, name(words, rng)) for key in rng.sample(list(words), rng.randint(2, 6))]
     line = rng.choice(LINES)
-    pieces = [("".join(line.format(key=key, name=named) for key, named in pairs), False)]
+    pieces = [("".join(line.format(*pair) for pair in pairs), False)]
     for key, named in rng.sample(pairs, len(pairs)):
-        pieces += [(f"I need the {key}.\nAction: ", False), (f"{named}\n", True)]
+        pieces += [(f"I need the {key}.", False), (f" {named}\n", True)]
     return pieces

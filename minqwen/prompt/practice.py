@@ -15,7 +15,7 @@ from minqwen.prompt import tools
 from minqwen.prompt.tools import Parameter, Tool
 
 ASKS = ("What is the {} of the {}?", "Tell me the {} of the {}.", "The {} of the {}?", "I want the {} of the {}.")
-DESCRIBED = ("Gives the {} of a thing.", "Tells the {}.", "For the {} of things.", "Finds the {} of something.")
+DESCRIBED = ("Gives the {}.", "Tells the {}.", "For the {}.", "Finds the {}.")
 AFFIXES = ("get_{}", "find_{}", "{}_of", "{}_finder", "ask_{}", "{}s", "my_{}", "the_{}")
 KEYS = ("thing", "name", "word", "of", "what")
 REAL = ("calculator", "dictionary", "poem_search")
@@ -87,7 +87,7 @@ def task(words: Words, rng: random.Random, kind: str, most: int = 3) -> Task:
     if kind == "missing":
         thought = f"I need the {nouns[0]}. No tool gives it."
         return Task(kind, tuple(offered), question, thought, None, "", UNKNOWN)
-    return _asked(kind, _mix(offered, made[0], rng), made[0], question, f"I need the {nouns[0]}.", thing)
+    return _asked(kind, _mix(offered, made[0], rng), made[0], question, f"the {nouns[0]}", thing)
 
 
 def _real(words: Words, rng: random.Random, name: str, offered: list[Tool]) -> Task:
@@ -95,19 +95,20 @@ def _real(words: Words, rng: random.Random, name: str, offered: list[Tool]) -> T
     if name == "calculator":
         a, b = rng.randint(2, 99), rng.randint(2, 99)
         given = f"{a} {rng.choice('+-*')} {b}"
-        question, thought = rng.choice(("What is {}?", "Work out {}.", "{} = ?")).format(given), "I need a sum."
+        question, needed = rng.choice(("What is {}?", "Work out {}.", "{} = ?")).format(given), "a sum"
     elif name == "dictionary":
         pair = rng.choice(list(words.dictionary.items()))
         given, into = rng.choice(((pair[0], "Chinese"), (pair[1], "English")))
         question = rng.choice(("What is {} in {}?", "How do you say {} in {}?")).format(given, into)
-        thought = "I need a word in the other language."
+        needed = "a word in the other language"
     else:
         given = rng.choice(list(words.dictionary.values()))
-        question, thought = rng.choice(("Find a line with {}.", "Which poem has {}?")).format(given), "I need a line."
-    return _asked(name, _mix(offered, tool, rng), tool, question, thought, given)
+        question, needed = rng.choice(("Find a line with {}.", "Which poem has {}?")).format(given), "a line of a poem"
+    return _asked(name, _mix(offered, tool, rng), tool, question, needed, given)
 
 
-def _asked(kind: str, offered: list[Tool], tool: Tool, question: str, thought: str, given: str) -> Task:
+def _asked(kind: str, offered: list[Tool], tool: Tool, question: str, needed: str, given: str) -> Task:
+    thought = f"I need {needed}. {tool.name} gives it."
     arguments = json.dumps({tool.parameters[0].name: given}, ensure_ascii=False)
     result = tools.call(offered, tool.name, arguments)
     return Task(kind, tuple(offered), question, thought, tool.name, arguments, result)

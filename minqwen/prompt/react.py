@@ -39,8 +39,8 @@ Final Answer: the answer to the question
 Begin!
 
 Question: {question}"""
-BRIEF_PARAGRAPH = "{name}: {description} Parameters: {arguments}"
-BRIEF_LAYOUT = "{paragraphs}\n\nTools: {names}\n\nQuestion: {question}"
+BRIEF_LINE = "{description} {name}({arguments})"
+BRIEF_LAYOUT = "{paragraphs}\n\nQuestion: {question}"
 
 
 class Call(NamedTuple):
@@ -58,14 +58,15 @@ class Event(NamedTuple):
 
 
 def react_prompt(tools: Sequence[Tool], question: str, brief: bool = False) -> str:
-    """The user's turn. `brief` leaves out what a model that was trained on traces need not be told."""
+    """The user's turn. `brief` leaves out what a model that was trained on traces need not be told: what each tool
+    is for, then its name and arguments, in the order in which a model that copies reads them."""
     if not tools:
         raise ValueError("there is no tool to ask; give at least one, or put the question as it is")
     names = [tool.name for tool in tools]
     if len({name.lower() for name in names}) < len(names):
         raise ValueError(f"two tools have one name among {', '.join(names)}; a call could mean either, so rename one")
-    paragraphs = "\n\n".join(
-        (BRIEF_PARAGRAPH if brief else PARAGRAPH).format(
+    paragraphs = ("\n" if brief else "\n\n").join(
+        (BRIEF_LINE if brief else PARAGRAPH).format(
             name=tool.name,
             title=tool.title,
             description=tool.description,

@@ -37,9 +37,8 @@ def test_the_prompt_has_the_labels_in_the_order_of_the_reference():
 
 def test_a_brief_prompt_names_every_tool_and_argument():
     assert react.react_prompt(TOOLS[:2], "1 + 1 = ?", brief=True) == (
-        "calculator: Works out a sum. Parameters: expression\n\n"
-        "dictionary: Gives a word in the other language. Parameters: word\n\n"
-        "Tools: calculator,dictionary\n\nQuestion: 1 + 1 = ?"
+        "Works out a sum. calculator(expression)\nGives a word in the other language. dictionary(word)\n\n"
+        "Question: 1 + 1 = ?"
     )
 
 
