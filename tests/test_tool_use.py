@@ -7,6 +7,7 @@ import torch
 
 import tool_use
 from minqwen import assets
+from minqwen.adapt import difference
 from minqwen.model import Qwen
 from minqwen.prompt import practice
 from minqwen.tokenizer import Tokenizer
@@ -43,11 +44,11 @@ def test_a_short_run_leaves_a_model_and_a_log(tmp_path, monkeypatch, words):
     monkeypatch.setattr(tool_use, "words", words.get)
     monkeypatch.setattr(tool_use, "MANY", 1)
     monkeypatch.setattr(tool_use, "measured", lambda model, tokenizer, test: {"asked": len(test)})
-    tool_use.run(tmp_path / "model", tmp_path / "log.jsonl", TOKENIZER, SHORT)
+    tool_use.run(tmp_path / "model.xz", tmp_path / "log.jsonl", TOKENIZER, SHORT)
     log = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text("utf-8").splitlines()]
     assert log[1]["drill"] == 0 and 0 <= log[1]["copied"] < 0.5, "who has not practised does not copy"
     assert log[3]["step"] == 0 and [r["scores"]["asked"] for r in log[4:]] == [len(practice.KINDS)] * 3
-    assert Qwen.from_pretrained(tmp_path / "model").config.vocab_size == 4096
+    difference.add_difference(Qwen.from_pretrained(assets.TINY_QWEN_SFT), tmp_path / "model.xz")
 
 
 def test_drills_fill_windows_and_half_of_them_are_lists():

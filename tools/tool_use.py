@@ -1,4 +1,4 @@
-"""Teaches the fine-tuned tiny Qwen to ask tools: recipe, log, and the model.
+"""Teaches the fine-tuned tiny Qwen to ask tools: recipe, log, and what the model then differs in.
 
 First a drill in copying, then traces with some of the drill and of the earlier tasks among them. The log is one JSON
 object a line: the recipe; every ten steps the training loss, in the drill with the share of held-out drills that the
@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 import pretrain
 from minqwen import assets
+from minqwen.adapt import difference
 from minqwen.align import answers, sft, tasks, traces
 from minqwen.data import corpus, images
 from minqwen.model import Qwen, training
@@ -33,14 +34,15 @@ RECIPE = {
         "no tool": 2,
         "missing": 4,
     },
-    "traces": 28000,
+    "traces": 24000,
     "chats": 300,  # examples of every earlier task, mixed in
     "drills": 0.15,  # windows of the drill for one of traces
     "window": 224,
     "batch_size": 8,
     "warmup": 50,
+    "drilled_words": 6000,
     "drill_steps": 500,
-    "steps": 3200,
+    "steps": 1600,
     "peak": 2e-3,
 }
 LOG_EVERY = 10
@@ -110,30 +112,30 @@ def copied(model: Qwen, test: sft.Windows) -> float:
     return right[test.targets].double().mean().item()
 
 
-def run(folder: Path, log: Path, tokenizer: Tokenizer, recipe: Mapping[str, Any] = RECIPE) -> None:
-    """Drill, then traces; `folder` gets the model in bfloat16, `log` a line for everything measured."""
+def run(file: Path, log: Path, tokenizer: Tokenizer, recipe: Mapping[str, Any] = RECIPE) -> None:
+    """Drill, then traces; `file` gets the differences to the fine-tuned model, `log` a line for everything measured."""
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text(training.as_line({**recipe, **pretrain.machine()}), encoding="utf-8")
     model, length, batch = Qwen.from_pretrained(assets.TINY_QWEN_SFT), recipe["window"] + 1, recipe["batch_size"]
+    everything, _ = tasks.commonest(recipe["drilled_words"])  # a word that was never copied is not copied
     test = drills(words("held_out").nouns, 16, tokenizer, length, seed=-1)
-    lexicon = traces.lexicon()
-    drill = drills(lexicon, recipe["drill_steps"] * batch, tokenizer, length, recipe["seed"])
+    drill = drills(everything, recipe["drill_steps"] * batch, tokenizer, length, recipe["seed"])
     for step in taught(model, drill, recipe["drill_steps"], recipe):
         if step.step % LOG_EVERY == 0:
             write(log, {"drill": step.step, "loss": step.loss, "copied": copied(model, test)})
     lines = windows(recipe, tokenizer)
-    more = drills(lexicon, round(recipe["drills"] * len(lines.ids)), tokenizer, length, recipe["seed"] + 1)
+    more = drills(everything, round(recipe["drills"] * len(lines.ids)), tokenizer, length, recipe["seed"] + 1)
     lines = sft.join(lines, more)
     write(log, {"windows": len(lines.ids), "learned_tokens": int(lines.targets.sum())})
     for step in taught(model, lines, recipe["steps"], recipe):
         if step.step % LOG_EVERY == 0:
             write(log, {"step": step.step, "loss": step.loss})
-    model.save_pretrained(folder, dtype=torch.bfloat16)
-    tokenizer.save_pretrained(folder)
-    for when, where, splits in (("before", assets.TINY_QWEN_SFT, ("held_out",)), ("after", folder, corpus.SPLITS)):
-        asked = Qwen.from_pretrained(where)
-        for split in splits:
-            write(log, {when: split, "scores": measured(asked, tokenizer, questions(split, MANY))})
+    base = Qwen.from_pretrained(assets.TINY_QWEN_SFT)
+    difference.save_difference(model, base, file)
+    for split, when in (("held_out", "before"), ("train", "after"), ("held_out", "after")):
+        if (when, split) == ("after", "train"):
+            difference.add_difference(base, file)
+        write(log, {when: split, "scores": measured(base, tokenizer, questions(split, MANY))})
 
 
 def taught(model: Qwen, batches: sft.Windows, steps: int, recipe: Mapping[str, Any]) -> Iterator[training.Step]:

@@ -17,6 +17,9 @@ PREFERENCES = Path(__file__).parent / "preferences"
 TINY_QWEN_RLHF = Path(__file__).parent / "tiny-qwen-rlhf"
 """The fine-tuned tiny Qwen after RLHF on quatrains against the reward model, with its tokenizer."""
 
+TINY_QWEN_REACT = Path(__file__).parent / "tiny-qwen-react" / "difference.safetensors.xz"
+"""What the fine-tuned tiny Qwen learned of tools; `adapt.difference.add_difference` adds it to TINY_QWEN_SFT."""
+
 NUMBER_WRITER = Path(__file__).parent / "transformer-2017"
 """The Transformer of 2017 that writes numbers as 12, twelve and 十二: config.json, model.safetensors."""
 
