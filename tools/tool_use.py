@@ -1,7 +1,7 @@
 """Teaches the fine-tuned tiny Qwen to ask tools: recipe, log, and what the model then differs in.
 
 First a drill in copying, then traces with some of the drill and of the earlier tasks among them. The log is one JSON
-object a line: the recipe; every ten steps the training loss, in the drill with the share of held-out drills that the
+object a line: the recipe; every ten steps the training loss, in the drill with the share of new drills that the
 model then copies right; at the end, of the model before and of the saved weights, the three metrics by kind of task,
 with the words of training and held-out ones.
 """
@@ -41,8 +41,8 @@ RECIPE = {
     "batch_size": 8,
     "warmup": 50,
     "drilled_words": 6000,
-    "drill_steps": 500,
-    "steps": 1600,
+    "drill_steps": 400,
+    "steps": 1500,
     "peak": 2e-3,
 }
 LOG_EVERY = 10

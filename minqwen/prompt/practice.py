@@ -14,7 +14,7 @@ from typing import NamedTuple
 from minqwen.prompt import tools
 from minqwen.prompt.tools import Parameter, Tool
 
-ASKS = ("What is the {} of the {}?", "Tell me the {} of the {}.", "The {} of the {}?", "I want the {} of the {}.")
+ASKS = ('What is the {} of "{}"?', 'Tell me the {} of "{}".', 'The {} of "{}"?', 'I want the {} of "{}".')
 DESCRIBED = ("Gives the {}.", "Tells the {}.", "For the {}.", "Finds the {}.")
 AFFIXES = ("get_{}", "find_{}", "{}_of", "{}_finder", "ask_{}", "{}s", "my_{}", "the_{}")
 KEYS = ("thing", "name", "word", "of", "what")
@@ -99,16 +99,19 @@ def _real(words: Words, rng: random.Random, name: str, offered: list[Tool]) -> T
     elif name == "dictionary":
         pair = rng.choice(list(words.dictionary.items()))
         given, into = rng.choice(((pair[0], "Chinese"), (pair[1], "English")))
-        question = rng.choice(("What is {} in {}?", "How do you say {} in {}?")).format(given, into)
+        question = rng.choice(('What is "{}" in {}?', 'How do you say "{}" in {}?')).format(given, into)
         needed = "a word in the other language"
     else:
         given = rng.choice(list(words.dictionary.values()))
-        question, needed = rng.choice(("Find a line with {}.", "Which poem has {}?")).format(given), "a line of a poem"
+        question, needed = (
+            rng.choice(('Find a line with "{}".', 'Which poem has "{}"?')).format(given),
+            "a line of a poem",
+        )
     return _asked(name, _mix(offered, tool, rng), tool, question, needed, given)
 
 
 def _asked(kind: str, offered: list[Tool], tool: Tool, question: str, needed: str, given: str) -> Task:
-    thought = f"I need {needed}. {tool.name} gives it."
+    thought = f"I need {needed}. {tool.name}({tool.parameters[0].name}) gives it."
     arguments = json.dumps({tool.parameters[0].name: given}, ensure_ascii=False)
     result = tools.call(offered, tool.name, arguments)
     return Task(kind, tuple(offered), question, thought, tool.name, arguments, result)

@@ -212,13 +212,13 @@ That closes the way over the format, not the one over the model: a model may sti
 """
 
 # %% id="two-prompts"
-full, brief = (react.react_prompt(list(real.values()), "What is moon in Chinese?", brief=b) for b in (False, True))
+full, brief = (react.react_prompt(list(real.values()), 'What is "moon" in Chinese?', brief=b) for b in (False, True))
 print(f"{len(tokenizer.encode(full))} tokens in full, {len(tokenizer.encode(brief))} in brief:\n\n{brief}")
 assert len(tokenizer.encode(full)) > 256 > 3 * len(tokenizer.encode(brief))
 
 # %% [markdown]
 r"""
-Questions are made by a program. Most tools look something up, "the heart of a king", with names and nouns drawn from the corpus: nothing can be known about such a tool but what the prompt says. A *telling* name holds the noun, an *arbitrary* one is two random words. Some questions need no tool, and for some the tool is *missing*.
+Questions are made by a program. Most tools look something up, the heart of "king", with names and nouns drawn from the corpus: nothing can be known about such a tool but what the prompt says. A *telling* name holds the noun, an *arbitrary* one is two random words. Some questions need no tool, and for some the tool is *missing*.
 """
 
 # %% id="questions-for-tools"
@@ -383,20 +383,21 @@ plt.show()
 
 # %% [markdown]
 r"""
-**What you should see**: the three real tools, whose names were in training, above tools with new names and nouns. A telling name could be copied from the question; an arbitrary one has to be found by its description. Is it the new words that are hard, or the choice itself? The words of training tell:
+**What you should see**: all bars far above chance. The three real tools were in training; the names and nouns of the other two kinds were not. A telling name could be guessed from the question, an arbitrary one has to be found by what the tool is for. How far is it from chance, and from the words of training? With two standard errors of 40 questions:
 """
 
-# %% id="where-held-out-tools-fail"
+# %% id="held-out-tools"
 for kind in ("telling", "arbitrary"):
     trained, new = (found["after", split][kind]["selection"] for split in ("train", "held_out"))
-    said = "chosen" if new > 0.6 else "no effect seen: copying a new name out of the prompt was not learned in this run"
-    print(f"{kind:9} names: {trained:.0%} with words of training, {new:.0%} held out: {said}")
+    error = 2 * (new * (1 - new) / 40) ** 0.5
+    print(f"{kind:9} names: {trained:.0%} with words of training, {new:.0%} ± {100 * error:.0f} held out")
+    assert new - error > chance
 for kind in ("no tool", "missing"):
     print(f"{kind:9}: a call in {found['after', 'held_out'][kind]['false positives']:.0%} of the questions")
 
 # %% [markdown]
 r"""
-The report's models had read trillions of tokens before they saw a tool; ours learned from about a thousand windows (130 steps of 8). Then your prediction:
+The report's models had read trillions of tokens before they saw a tool, and nobody drilled them. Ours needed the drill, every word in it (of words left out it copied half), and a prompt that leaves only copying to do: with the name *before* what the tool is for, three thousand steps of traces brought 0 to 45 %. Then your prediction:
 """
 
 # %% id="which-comes-first"
@@ -508,16 +509,17 @@ print(f"\n{strange[0].question}\n{replied[0]}")
 r"""
 Here a question and the right description even share a word or its stem (backwards, letters, rhyme), and our model does not use it: it has not learned to compare the two. Note also that arguments score without any right tool: ROUGE-L counts brackets and keys.
 
-The whole loop, model and real tools. After fifty steps the call has the right form and mostly a wrong argument, so the tool answers with an error, and the final answer is nonsense: read who says what, not the result.
+The whole loop, model and real tools. The sum that the model got wrong at the top of this page:
 """
 
 # %% id="live-trace"
 write = traces.writer(taught, tokenizer, stop=react.STOP)
 offered = list(real.values())
 events = show.trace(react.run_react(write, offered, "What is 38 * 77?", max_steps=3, brief=True))
+assert events[-1] == ("answer", str(38 * 77))
 
 # %%
-for question in ("How do you say night in Chinese?", "Find a line with 霜."):
+for question in ('How do you say "night" in Chinese?', 'Find a line with "霜".'):
     events = list(react.run_react(write, offered, question, max_steps=3, brief=True))
     print(question, "→", " | ".join(f"{event.kind}: {event.text.strip()}" for event in events[1:]))
 
@@ -735,11 +737,11 @@ So the place for safety is the program: which tools there are, what they may tou
 
 ## 15.10 Talk to what you made
 
-What it said when this page was stored (the form is right, the content mostly wrong):
+What it said when this page was stored:
 """
 
 # %% id="transcript"
-said = ["What is 45 * 12?", "What is river in Chinese?", "Write 21 in English.", "What is the age of the king?"]
+said = ["What is 45 * 12?", 'What is "river" in Chinese?', "Write 21 in English.", 'What is the age of "king"?']
 
 
 def reply(question):
