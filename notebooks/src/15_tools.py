@@ -91,7 +91,7 @@ show.table(
 
 # %% [markdown]
 r"""
-**Model text is never run.** Here is text that would write a file if anybody ran it, as arguments and as the name of a tool. And a tool that hangs is left behind after its time:
+**Model text is never run.** Here is text that would write a file if anybody ran it, as arguments and as the name of a tool. And a tool that hangs is left behind after its time (one long call in C keeps Python's lock and is waited for: such a tool needs a process of its own):
 """
 
 # %% id="model-text-is-never-run"
@@ -108,7 +108,7 @@ print(tools.call([stuck], "stuck", "{}", seconds=0.2))
 r"""
 ## 15.2 ReAct: a format
 
-**Why.** Model and program share one text. ReAct gives it labels, so that a program can find the call and the model can find the result. In Qwen the whole prompt is the user's turn, the trace the assistant's. The labels and their order are the reference's, the sentences ours:
+**Why.** Model and program share one text. ReAct (reasoning and acting) gives it labels, so that a program can find the call and the model can find the result. In Qwen the whole prompt is the user's turn, the trace the assistant's. The labels and their order are those of Qwen's repository, the sentences ours:
 """
 
 # %%
@@ -134,7 +134,7 @@ assert call == ("dictionary", '{"word": "moon"}')
 
 # %% [markdown]
 r"""
-The same by a pattern, for one call. A reply without a call gives two empty texts:
+The same by a pattern. A reply without a call gives two empty texts:
 """
 
 # %% id="parser-and-pattern-agree"
@@ -175,7 +175,7 @@ assert events[3].text == "星", "what the model itself wrote behind Observation:
 r"""
 **What you should see**: each row says who wrote it. In its second reply the "model" went on past `Observation:` with an invented result; that part is dropped, for only a tool says what a tool said.
 
-Whatever the model writes, the loop ends: with an answer, at a reply that is neither call nor answer, after so many calls, or after so many seconds.
+Whatever the model writes, the loop ends: with an answer, at a reply that is neither call nor answer, after so many calls, after so many seconds (looked at after each call: a model that hangs is not ended), or where the trace fills the context.
 """
 
 # %% id="every-loop-ends"
@@ -218,7 +218,7 @@ assert len(tokenizer.encode(full)) > 256 > 3 * len(tokenizer.encode(brief))
 
 # %% [markdown]
 r"""
-Questions are made by a program. Most tools look something up, the heart of "king", with names and nouns drawn from the corpus: nothing can be known about such a tool but what the prompt says. A *telling* name holds the noun, an *arbitrary* one is two random words. Some questions need no tool, and for some the tool is *missing*.
+Questions are made by a program. Most tools look something up, the heart of "king", with names and "nouns" drawn from the commonest words of the corpus, few of which are nouns: nothing can be known about such a tool but what the prompt says. A *telling* name holds the noun, an *arbitrary* one is two random words. Some questions need no tool, and for some the tool is *missing*.
 """
 
 # %% id="questions-for-tools"
@@ -307,7 +307,7 @@ r"""
 
 **Why.** "It works" hides three questions. Table 6 asks each: is the right tool **selected**, are its **arguments** right, and how often is a tool called where none is needed (**false positives**)? The reference counts:
 
-* selection: the reply holds `\nAction: ` and the name equals the right one, in small letters;
+* selection: the reply holds `\nAction: ` and the name equals the right one, upper and lower case being one;
 * arguments: ROUGE-L between the tokens of both JSON objects, keys in order; broken JSON counts as empty;
 * false positive: the reply to a question without a tool holds `\nAction: `.
 """
@@ -559,7 +559,7 @@ assert self_instruct.parse_tasks(" Name a tree.\npine\n\n4. Wait.") == [("Name a
 
 # %% [markdown]
 r"""
-Each task is judged by itself: too short or too long, no answer, an echo, asks for pictures or files. Then against all that is known: a near copy of lesson 07, by shingles and their Jaccard similarity. To see the rules at work, a program stands for the writer, so that we know what is good: half of what it writes is new, the rest bad in a known way.
+Each task is judged by itself: too short or too long, no answer, an echo, asks for pictures or files. Then against all that is known: a near copy of lesson 07, by shingles and their Jaccard similarity. To see the rules at work, a program stands for the writer, so that we know what is good: two of five tasks it writes are new, the other three bad in a known way.
 """
 
 # %% id="pool-grows"
