@@ -23,6 +23,7 @@ import judge_evidence
 import lengths
 import pretrain
 import reinforcement
+import renaming
 from minqwen.model import training
 
 RUNS = assets.ASSETS / "runs"
@@ -131,6 +132,15 @@ EXPERIMENTS = {
         prepare=alignment.prepare,
         measure=alignment.measure,
         reads=("tiny-qwen-sft/model.safetensors", "tiny-qwen-reward/model.safetensors", "preferences/held_out.jsonl"),
+    ),
+    "renaming": Experiment(
+        question="Does a real model learn a new name by LoRA and by QLoRA, and what else does that change?",
+        variants=renaming.VARIANTS,
+        recipe=renaming.RECIPE,
+        seeds=5,
+        hours=0.5,
+        prepare=renaming.prepare,
+        measure=renaming.measure,
     ),
 }
 

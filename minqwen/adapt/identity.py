@@ -29,7 +29,7 @@ DIALOGUES = (
 )
 
 WORDINGS = (
-    "who are you",
+    "What do people call you?",
     "What's your name?",
     "May I ask your name?",
     "Introduce yourself in one sentence.",
@@ -77,6 +77,29 @@ PRACTICE = (
     "What is ice made of?",
     "List two uses of a computer.",
     "What comes after Monday?",
+)
+
+MORE_PRACTICE = (
+    "What is the capital of Spain?",
+    "How many minutes has an hour?",
+    "Name three vegetables.",
+    "Why does it rain?",
+    "What is six times two?",
+    "Write one sentence about a river.",
+    "What do birds eat?",
+    "Translate 'good night' into German.",
+    "What is the opposite of fast?",
+    "Give me a tip for saving money.",
+    "What is a square?",
+    "Which planet has rings?",
+    "How do I cook rice?",
+    "What is evaporation?",
+    "Name a musical instrument with keys.",
+    "What language is spoken in Mexico?",
+    "Write a kind sentence for a friend's birthday.",
+    "What is glass made of?",
+    "List two uses of a spoon.",
+    "What comes after Friday?",
 )
 
 GENERAL = (

@@ -27,11 +27,11 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 
 from minqwen import assets, show
-from minqwen.adapt import adapter_files, identity, lora, memory, nf4, qlora
-from minqwen.align import answers, sft, tasks
+from minqwen.adapt import adapter_files, identity, lora, memory, nf4, qlora, switching
+from minqwen.align import answers, chatml, sft, tasks
 from minqwen.check import check, hint, using
 from minqwen.model import Qwen, loss, training
-from minqwen.tokenizer import Tokenizer
+from minqwen.tokenizer import Tokenizer, hub_words
 
 base = Qwen.from_pretrained(assets.TINY_QWEN)
 tuned = Qwen.from_pretrained(assets.TINY_QWEN_SFT)
@@ -198,6 +198,32 @@ with torch.no_grad():
     assert model(ids).equal(adapted), "unmerged: bit for bit"
     with lora.switched_off(model):
         assert model(ids).equal(before), "switched off: the old model, bit for bit"
+
+# %% [markdown]
+r"""
+**Two adapters, one base.** A `Switch` keeps each under a name and puts one at a time on the model. `switch.load(name, folder)` would read it from its files:
+"""
+
+# %% id="two-adapters-one-base"
+switch, draw = switching.Switch(model), torch.Generator().manual_seed(1)
+switch.keep("first")
+switch.to(None)
+lora.add_lora(model, "[qv]_proj", rank=4, alpha=8.0, generator=draw)
+for layer in lora.adapters(model).values():
+    nn.init.normal_(layer.b, 0.0, 0.02, generator=draw)
+switch.keep("second")
+with torch.no_grad():
+    second = model(ids)
+    switch.to("first")
+    assert model(ids).equal(adapted) and not second.equal(adapted), "bit for bit"
+    switch.to("second")
+    assert model(ids).equal(second)
+print(
+    {
+        name: f"{sum(layer.a.numel() + layer.b.numel() for layer in kept.values()):,}"
+        for name, kept in switch.kept.items()
+    }
+)
 
 # %% exercise="14_merge_bug"
 
@@ -540,31 +566,10 @@ Here, with a B of this size, rounding loses about as much as the adapter says; a
 SmolLM2-135M-Instruct, 30 layers, learns who it is from twenty short dialogues (`minqwen/adapt/identity.py`). Without the download (`python3 course.py real-model`) the cells run on our own tiny Qwen and their numbers mean little. A name on the hub will do as well.
 """
 
-
-# %% tags=["real"]
-class HubWords:
-    """What ChatML needs of a tokenizer.json: control tokens apart, and what a user types is text."""
-
-    def __init__(self, folder):
-        import tokenizers
-
-        self.library = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.library.encode_special_tokens = True  # as plain text
-        control = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-        self.control_ids = {token: self.library.token_to_id(token) for token in control}
-
-    def encode(self, text, allow_control=False):
-        is_control = allow_control and text in self.control_ids
-        return [self.control_ids[text]] if is_control else self.library.encode(text).ids
-
-    def decode(self, ids):
-        return self.library.decode(list(ids))
-
-
 # %% tags=["real"]
 is_real = assets.REAL_MODEL.exists()
 source = assets.REAL_MODEL if is_real else assets.TINY_QWEN_SFT
-words = HubWords(source) if is_real else tokenizer
+words = hub_words.HubWords(source) if is_real else tokenizer
 last = "layers.2[0-9].*proj" if is_real else "layers.[345].*proj"  # the last ten layers; the last three
 STEPS, PEAK = (24, 1e-3) if is_real else (60, 3e-3)
 old = Qwen.from_pretrained(source)
@@ -577,7 +582,7 @@ def ask(model, questions):
 
 # %% [markdown]
 r"""
-**Before**, on twelve ways to ask for its name, none of which it will practise (the first differs from a practised one by its capital and mark alone). And its own answers to twenty general questions, which it shall keep:
+**Before**, on twelve ways to ask for its name, none of which it will practise. And its own answers to twenty general questions, which it shall keep:
 """
 
 # %% tags=["real"]
@@ -585,8 +590,8 @@ general = ask(old, identity.GENERAL)
 show.transcript([*zip(identity.WORDINGS[:2], ask(old, identity.WORDINGS[:2])), (identity.GENERAL[0], general[0])])
 
 # %% tags=["real"]
-kept = ask(old, identity.PRACTICE)  # twenty other questions, answered by the model itself
-kept = [text[: text.rfind(".") + 1] or text for text in kept]
+practice = (*identity.PRACTICE, *identity.MORE_PRACTICE)  # forty other questions, answered by the model itself
+kept = [text[: text.rfind(".") + 1] or text for text in ask(old, practice)]
 
 
 def talk(question, answer):
@@ -594,8 +599,10 @@ def talk(question, answer):
 
 
 names_only = [talk(*pair) for pair in identity.DIALOGUES]
-mixed = [each for pair in zip(names_only, (talk(*p) for p in zip(identity.PRACTICE, kept))) for each in pair]
-print(f"{len(names_only)} dialogues about the name, {len(mixed) - len(names_only)} answers of its own")
+own = [talk(*pair) for pair in zip(practice, kept)]
+mixed = [each for pair in zip(names_only, own[:20]) for each in pair]
+twice_mixed = [each for three in zip(names_only, own[:20], own[20:]) for each in three]
+print(f"{len(names_only)} dialogues about the name; beside them 20 answers of its own, or {len(own)}")
 print(kept[:3])
 
 
@@ -605,7 +612,8 @@ def logp_of_old_answers(model):
     pairs = [talk(q, text) for q, text in zip(identity.GENERAL, general)]
     rows = sft.pack(pairs, words, 120)
     logp = model(rows.ids[:, :-1], documents=rows.documents[:, :-1]).log_softmax(dim=-1)
-    return logp.gather(-1, rows.ids[:, 1:, None])[..., 0][rows.targets].mean().item()
+    said = rows.targets & (rows.ids[:, 1:] != words.control_ids[chatml.END])  # cut at 24 tokens, it did not end there
+    return logp.gather(-1, rows.ids[:, 1:, None])[..., 0][said].mean().item()
 
 
 logp_before = logp_of_old_answers(old)
@@ -642,13 +650,11 @@ print(f"{len(adapted_layers)} layers adapted; loss {losses[0]:.2f} -> {losses[-1
 results["LoRA, mixed"] = found = examine(student)
 print(found)
 if is_real:
-    assert found["wordings"] >= 10 and found["leaks"] <= 1 and abs(found["drift"]) <= 0.1
+    assert found["wordings"] >= 10 and found["leaks"] <= 2 and abs(found["drift"]) <= 0.3
 
 # %% [markdown]
 r"""
-Wordings: of 12. Leaks: general questions of 20 whose answer has the name in it. Drift: how much likelier, in nats a token, its own old answers are. Near misses are the honest weakness: "What is my name?" is not about the model.
-
-**Read the drift with care.** It counts the end token too, which we put behind answers cut at 24 tokens, where the old model did not end. That token gained 4.2 nats and hides a loss: on the words alone the drift is -0.22. They were the likeliest words, so any change makes them less likely.
+Wordings: of 12. Leaks: general questions of 20 whose answer has the name in it. Drift: how much likelier, in nats a token, the words of its own old answers are; they were the likeliest, so any change makes them less likely. Near misses are the honest weakness: "What is my name?" is not about the model.
 
 **Off** it is exactly the old model, and the adapter is a small file:
 """
@@ -666,23 +672,23 @@ assert size <= 10e6
 
 # %% [markdown]
 r"""
-**Without the mixed-in answers** (and six steps more, so the mixture is not all that differs), and then for too long. What a model practises alone, it says everywhere:
+**Without the mixed-in answers**, and then for twice as long. What a model practises alone, it says everywhere:
 """
 
 # %% tags=["real"]
 eager = Qwen.from_pretrained(source)
 lora.add_lora(eager, last, rank=8, alpha=16.0, generator=torch.Generator().manual_seed(0))
-losses = practise(eager, names_only, steps=30)
+losses = practise(eager, names_only, STEPS)
 results["LoRA, name only"] = examine(eager)
 
 # %% tags=["real"]
-losses += practise(eager, names_only, steps=30, seed=1)
+losses += practise(eager, names_only, STEPS, seed=1)
 results["and over-trained"] = examine(eager)
 print(ask(eager, identity.GENERAL[:3]))
 
 # %% [markdown]
 r"""
-**The same by QLoRA**: all layers in 4 bits, adapters on the last ten. How much do the four bits change before anything is learned? The old answers lose 0.30 nats a token by rounding alone, nearly all of the drift in the table below: the adapter itself adds little.
+**The same by QLoRA**: all layers in 4 bits, adapters on the last ten. How much do the four bits change before anything is learned? Its drift has two parts: what rounding did to the old model, and what the adapter does to the rounded one. With forty answers of its own, and half as many steps more:
 """
 
 # %% tags=["real"] id="real-qlora"
@@ -695,14 +701,17 @@ with torch.no_grad():
     was, is_now = old(text).log_softmax(-1), small(text).log_softmax(-1)
 divergence = (was.exp() * (was - is_now)).sum(-1).mean().item()
 agree = (was.argmax(-1) == is_now.argmax(-1)).float().mean().item()
+by_rounding = logp_of_old_answers(small) - logp_before
 numbers = [*small.parameters(), *small.buffers()]
 bytes_now = sum({t.untyped_storage().data_ptr(): t.nbytes for t in numbers}.values())
 print(f"{bytes_now / 1e6:.0f} MB in place of {whole / 1e6:.0f}; KL {divergence:.3f} nats, same next token {agree:.0%}")
+print(f"drift by rounding alone: {by_rounding:+.2f}")
 assert bytes_now < 0.7 * whole and 0 < divergence < 1
 
 # %% tags=["real"]
-losses = practise(small, mixed, STEPS)
-results["QLoRA, mixed"] = examine(small)
+losses = practise(small, twice_mixed, 3 * STEPS // 2)
+results["QLoRA, twice mixed"] = found = examine(small)
+print(f"drift {found['drift']:+.2f}; from the rounded model {found['drift'] - by_rounding:+.2f}")
 
 # %% tags=["real"] id="real-table"
 show.table(
@@ -717,7 +726,43 @@ show.table(
 if is_real:
     assert results["LoRA, name only"]["leaks"] > results["LoRA, mixed"]["leaks"], "twenty answers of its own prevent it"
     assert results["and over-trained"]["drift"] < results["LoRA, mixed"]["drift"]
-    assert results["QLoRA, mixed"]["wordings"] >= 8
+    assert found["wordings"] >= 10 and found["leaks"] <= 1 and abs(found["drift"] - by_rounding) <= 0.1
+
+# %% [markdown]
+r"""
+**Over five seeds.** A table of one run shows direction. This one is from a log of five seeds, each with its own A and its own order (`make evidence NAME=renaming`); mean, and 95 % interval:
+"""
+
+# %% id="renaming-over-seeds"
+log = show.read_log(assets.RUNS / "renaming.jsonl")
+marks = {"new name, of 12": "wordings", "leaks, of 20": "leaks", "near misses, of 10": "near_misses", "drift": "drift"}
+
+
+def over_seeds(mark):
+    return log.at("end", lambda record: record[mark])
+
+
+over = {heading: over_seeds(mark) for heading, mark in marks.items()}
+
+
+def mean_and_interval(values):
+    low, mean, high = show.paired_difference(values, [0.0] * len(values))
+    return f"{mean:.2f} ({low:.2f} to {high:.2f})"
+
+
+show.table(
+    ["", *over], [[name, *(mean_and_interval(of[name]) for of in over.values())] for name in log.about["variants"]]
+)
+
+# %% id="renaming-rounding"
+rounded = next(record["by_rounding"] for record in log.records if "by_rounding" in record)
+print(
+    f"rounding alone: drift {rounded['drift']:+.2f}, KL {rounded['kl']:.2f}, same next token {rounded['same_next']:.0%}"
+)
+print(f"{60 * log.hours:.0f} minutes on one core: {log.about['command']}")
+leaks = log.against("LoRA, mixed", "end", lambda record: record["leaks"])
+for name, interval in leaks.items():
+    print(f"{name:16} {interval.mean:+.1f} leaks ({interval.low:+.1f} to {interval.high:+.1f}) beside LoRA, mixed")
 
 # %% [markdown]
 r"""
