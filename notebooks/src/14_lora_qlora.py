@@ -672,7 +672,7 @@ assert size <= 10e6
 
 # %% [markdown]
 r"""
-**Without the mixed-in answers**, and then for twice as long. What a model practises alone, it says everywhere:
+**Without the mixed-in answers**, and then for twice as long. What a model practises alone, its other answers pay for, and in the end it says it everywhere:
 """
 
 # %% tags=["real"]
@@ -724,8 +724,8 @@ show.table(
 
 # %% tags=["real"] id="real-what-was-forgotten"
 if is_real:
-    assert results["LoRA, name only"]["leaks"] > results["LoRA, mixed"]["leaks"], "twenty answers of its own prevent it"
-    assert results["and over-trained"]["drift"] < results["LoRA, mixed"]["drift"]
+    assert results["LoRA, name only"]["drift"] < results["LoRA, mixed"]["drift"], "its own answers hold it"
+    assert results["and over-trained"]["leaks"] > results["LoRA, mixed"]["leaks"]
     assert found["wordings"] >= 10 and found["leaks"] <= 1 and abs(found["drift"] - by_rounding) <= 0.1
 
 # %% [markdown]
@@ -753,6 +753,11 @@ def mean_and_interval(values):
 show.table(
     ["", *over], [[name, *(mean_and_interval(of[name]) for of in over.values())] for name in log.about["variants"]]
 )
+
+# %% [markdown]
+r"""
+**What you should see**: at equal steps the answers of its own change the leaks little, and the drift much: none, twenty, forty. Forty keep it within 0.1, and cost a wording or two. It is practising too long that makes the name leak. No row is best in every column.
+"""
 
 # %% id="renaming-rounding"
 rounded = next(record["by_rounding"] for record in log.records if "by_rounding" in record)
@@ -809,7 +814,7 @@ QLoRA is *quantised*: W is rounded once, before, and never learns what rounding 
 2. Merged it costs no time; kept apart it can be switched off, or for another, exactly. · 合并后不费时间；分开保存可以精确关闭或更换。
 3. Full training needs 16 bytes a number, most of them for learning. · 全参数训练每个数要 16 字节，大部分用于学习。
 4. NF4 has sixteen quantile levels; with double quantisation 4.127 bits a weight. · NF4 有十六个分位数级别；双重量化后每个权重 4.127 位。
-5. Twenty dialogues give a model a name; with twenty answers of its own fewer of the rest leak it. · 二十段对话给模型一个名字；加上二十个自己的回答，其余问题泄漏更少。
+5. Twenty dialogues give a model a name; answers of its own, mixed in, hold the others still; practised too long, the name leaks. · 二十段对话给模型一个名字；混入它自己的回答能稳住其余回答；练得太久，名字就会泄漏。
 
 **Your prediction**: about a quarter of a percent (0.23 % with Qwen's five fused matrices, 0.26 % with our seven), fewer than a hundredth.
 
