@@ -35,11 +35,12 @@ def test_every_length_predicts_the_same_tokens_each_with_what_its_window_holds(m
 
 def test_rows_are_measured_with_their_settings_and_the_model_keeps_its_own(model, blocks):
     rows = {"none": LongContext(), "narrow": LongContext(windows=(1, 1, 1))}
-    own = model.long_context
-    table = lengths.by_length(model, blocks[:, :1].expand(3, 65), [32, 64], rows)
-    assert model.long_context is own and table["none"][0] != table["narrow"][0]
+    own, long = model.long_context, blocks.repeat(1, 3)[:, :65]
+    table = lengths.by_length(model, long, [32, 64], rows)
+    assert model.long_context is own
+    assert abs(table["none"][0].everywhere - table["narrow"][0].everywhere) > 1e-4, "a window of one sees less"
     with pytest.raises(ValueError, match="do not fit 3 layers"):
-        lengths.by_length(model, blocks[:, :1].expand(3, 65), [64], {"wrong": LongContext(windows=(1,))})
+        lengths.by_length(model, long, [64], {"wrong": LongContext(windows=(1,))})
     assert model.long_context is own, "also after an error"
 
 
