@@ -1,9 +1,9 @@
 """Teaches the fine-tuned tiny Qwen to ask tools: recipe, log, and what the model then differs in.
 
 First a drill in copying, then traces with some of the drill and of the earlier tasks among them. The log is one JSON
-object a line: the recipe; every ten steps the training loss, in the drill with the share of new drills that the
-model then copies right; at the end, of the model before and of the saved weights, the three metrics by kind of task,
-with the words of training and held-out ones.
+object a line: the recipe; every ten steps the training loss, in the drill with the share of tokens in new drills that
+are then copied right; at the end the metrics by kind of task, with held-out words of the model before, and with the
+words of training and held-out ones of the saved weights.
 """
 
 import random
@@ -36,7 +36,7 @@ RECIPE = {
     },
     "traces": 24000,
     "chats": 300,  # examples of every earlier task, mixed in
-    "drills": 0.15,  # windows of the drill for one of traces
+    "drills": 0.15,  # windows of the drill for one of traces and chats
     "window": 224,
     "batch_size": 8,
     "warmup": 50,
@@ -117,7 +117,7 @@ def run(file: Path, log: Path, tokenizer: Tokenizer, recipe: Mapping[str, Any] =
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text(training.as_line({**recipe, **pretrain.machine()}), encoding="utf-8")
     model, length, batch = Qwen.from_pretrained(assets.TINY_QWEN_SFT), recipe["window"] + 1, recipe["batch_size"]
-    everything, _ = tasks.commonest(recipe["drilled_words"])  # a word that was never copied is not copied
+    everything, _ = tasks.commonest(recipe["drilled_words"])  # held-out ones too: of words left out half were copied
     test = drills(words("held_out").nouns, 16, tokenizer, length, seed=-1)
     drill = drills(everything, recipe["drill_steps"] * batch, tokenizer, length, recipe["seed"])
     for step in taught(model, drill, recipe["drill_steps"], recipe):

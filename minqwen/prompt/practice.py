@@ -1,7 +1,7 @@
 """Questions for tools, made by a program: with tools to choose from, the right call, and what the tool says.
 
 Qwen Technical Report (arXiv:2309.16609), section 3.4: tools in the test are not among those of training, and some
-questions need none. Here most tools look something up, "the heart of a king": names and nouns are drawn, so that
+questions need none. Here most tools look something up, the heart of "king": names and nouns are drawn, so that
 nothing can be known about a tool but what stands in the prompt. Three are the real ones of `prompt.tools`.
 """
 

@@ -654,7 +654,7 @@ if is_real:
 
 # %% [markdown]
 r"""
-Wordings: of 12. Leaks: general questions of 20 whose answer has the name in it. Drift: how much likelier, in nats a token, the words of its own old answers are; they were the likeliest, so any change makes them less likely. Near misses are the honest weakness: "What is my name?" is not about the model.
+Wordings: of 12. Leaks: general questions of 20 whose answer has the name in it. Drift: how much likelier, in nats a token, the words of its own old answers are; they were the likeliest, so most changes make them less likely. Near misses are the honest weakness: "What is my name?" is not about the model.
 
 **Off** it is exactly the old model, and the adapter is a small file:
 """
@@ -672,7 +672,7 @@ assert size <= 10e6
 
 # %% [markdown]
 r"""
-**Without the mixed-in answers**, and then for twice as long. What a model practises alone, its other answers pay for, and in the end it says it everywhere:
+**Without the mixed-in answers**, and then for twice as long. What a model practises alone, its other answers pay for, and in the end it says the name where nobody asked:
 """
 
 # %% tags=["real"]
@@ -756,7 +756,7 @@ show.table(
 
 # %% [markdown]
 r"""
-**What you should see**: at equal steps the answers of its own change the leaks little, and the drift much: none, twenty, forty. Forty keep it within 0.1, and cost a wording or two. It is practising too long that makes the name leak. No row is best in every column.
+**What you should see**: the answers of its own change the leaks little and the drift much: none, twenty, forty (the last with half as many steps more). Forty keep it within 0.1, and cost a wording or two. Fewer leaks were expected of them, and more of the name alone: neither is seen. Practised too long without them, the name leaks. No row is best in every column.
 """
 
 # %% id="renaming-rounding"
@@ -789,7 +789,7 @@ r"""
 
 > "QLoRA is quantization-aware training." "A frozen model cannot forget."
 
-QLoRA is *quantised*: W is rounded once, before, and never learns what rounding does to it. And frozen weights protect only the model *without* its adapter: with it switched on, section 14.8's eager student answers general questions with its name.
+QLoRA is *quantised*: W is rounded once, before, and never learns what rounding does to it. And frozen weights protect only the model *without* its adapter: with it switched on, section 14.8's over-trained student answers some general questions with its name.
 
 **The ladder**, and where each rung is held:
 
@@ -811,10 +811,10 @@ QLoRA is *quantised*: W is rounded once, before, and never learns what rounding 
 ## Summary · 小结
 
 1. LoRA learns B and A beside a frozen W, scaled by α/R; at first nothing changes. · LoRA 在冻结的 W 旁学习 B 与 A，乘以 α/R；起初什么都不变。
-2. Merged it costs no time; kept apart it can be switched off, or for another, exactly. · 合并后不费时间；分开保存可以精确关闭或更换。
+2. Merged it costs no time; kept apart it can be switched off, or exchanged for another, exactly. · 合并后不费时间；分开保存可以精确关闭或更换。
 3. Full training needs 16 bytes a number, most of them for learning. · 全参数训练每个数要 16 字节，大部分用于学习。
 4. NF4 has sixteen quantile levels; with double quantisation 4.127 bits a weight. · NF4 有十六个分位数级别；双重量化后每个权重 4.127 位。
-5. Twenty dialogues give a model a name; answers of its own, mixed in, hold the others still; practised too long, the name leaks. · 二十段对话给模型一个名字；混入它自己的回答能稳住其余回答；练得太久，名字就会泄漏。
+5. Twenty dialogues give a model a name; answers of its own, mixed in, keep the others closer to what they were; practised too long without them, the name leaks. · 二十段对话给模型一个名字；混入它自己的回答，其余回答变化更小；不混入而练得太久，名字就会泄漏。
 
 **Your prediction**: about a quarter of a percent (0.23 % with Qwen's five fused matrices, 0.26 % with our seven), fewer than a hundredth.
 
